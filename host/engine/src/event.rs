@@ -1,0 +1,394 @@
+//! Everything that can differ between two runs: what comes in ([`Input`], [`Body`]) and what goes out ([`Effect`]).
+//!
+//! An [`Input`] is what the outside did, as received, stamped once with `seq` and `at` and journaled in the feed journal.
+//! The venue's protocol core turns each input into exactly one [`Body`], which the engine applies. Answers of a slot's
+//! strategy and swaps are bodies too ([`Body::Decided`], [`Body::Swapped`]); they carry the `seq` of the input that they
+//! answer and are journaled in the slot's own journal.
+
+use crate::market::{Market, MarketId, MarketStatus};
+use crate::order::{OrderId, RefusalReason};
+use crate::snapshot::{Decision, Snapshot};
+use crate::units::{Digest, Money, Price, Probability, Quantity, Side, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// One external input of a run: a line of the feed journal is `(seq, at, Input)`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input<'a> {
+    /// First record of every feed journal.
+    Opening(Opening),
+    /// Markets found over REST: new ones (whose ids continue the list), or known ones with changed facts.
+    Listed(Vec<Market>),
+    /// A WebSocket connection is up. Numbers of connections are never used twice in a run.
+    Connected {
+        /// Number of the connection.
+        connection: u32,
+        /// Price scale of the NO ladder on every order book subscription of this connection: always sent, never guessed.
+        use_yes_price: bool,
+        /// Somebody else subscribed (an imported capture): nothing is sent, acknowledgements are adopted as they come.
+        observed: bool,
+    },
+    /// One text frame as received, without any change.
+    Frame {
+        /// The connection it came on.
+        connection: u32,
+        /// The bytes of the frame.
+        #[serde(with = "serde_bytes")]
+        text: &'a [u8],
+    },
+    /// The venue answered our Ping, or pinged us: the connection lives (its subscriptions may not).
+    Pong {
+        /// The connection it came on.
+        connection: u32,
+    },
+    /// A connection is gone.
+    Disconnected {
+        /// The connection.
+        connection: u32,
+        /// Why, for people.
+        reason: String,
+    },
+    /// An engine doubts its book of a market (negative level, crossed too long): ask for it anew.
+    Resync(MarketId),
+    /// A model's opinion on a city-day, or that it has none.
+    Forecast(Forecast),
+    /// The venue paid a market: a YES contract is worth `value`.
+    Settled {
+        /// The market.
+        market: MarketId,
+        /// $1 for YES, $0 for NO, between for a scalar result.
+        value: Price,
+    },
+    /// A second of the clock went by. Ticks make silence visible; nothing else tells the time between frames.
+    Tick,
+    /// Last record of a run that ended in order.
+    Closing,
+}
+
+/// Facts that hold for a whole run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// Random identity of the run, hexadecimal; client order ids begin with it.
+    pub run: String,
+    /// Version of the engine that wrote the journal: digests compare within one version only.
+    pub engine: String,
+    /// Which clock stamped `at`: `system`, `scaled(epoch,factor)` or `stamped`.
+    pub clock: String,
+    /// Nanoseconds without a sign of life after which a book is stale (ORDER_BOOK_STALE_SEC).
+    pub stale_after: i64,
+    /// Where the frames came from, for people: an address or the name of a capture.
+    pub source: String,
+}
+
+/// The probabilities that one model gives to the brackets of one city-day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// The venue's name of the city-day.
+    pub event: String,
+    /// Hash of the model bundle.
+    pub model: Digest,
+    /// When the newest input of the model was published.
+    pub issued: Timestamp,
+    /// Hash of the input row, so that the prediction can be recomputed.
+    pub inputs: Digest,
+    /// One probability a market, summing to exactly 1 000 000 ppm, or the reason why there is no opinion.
+    pub outcome: Result<Vec<(MarketId, Probability)>, String>,
+}
+
+/// Price and total size resting at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Level {
+    /// YES price.
+    pub price: Price,
+    /// Contracts.
+    pub quantity: Quantity,
+}
+
+/// A public trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trade {
+    /// The market.
+    pub market: MarketId,
+    /// YES price.
+    pub price: Price,
+    /// Contracts.
+    pub quantity: Quantity,
+    /// What the taker did: [`Side::Bid`] bought YES from resting asks.
+    pub taker: Side,
+}
+
+/// The venue's own summary of a market. It moves no book; it checks one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticker {
+    /// The market.
+    pub market: MarketId,
+    /// Best bid, nothing where the side is empty.
+    pub bid: Option<Price>,
+    /// Best ask, nothing where the side is empty.
+    pub ask: Option<Price>,
+    /// Size at the best bid, nothing where the venue left it out.
+    pub bid_size: Option<Quantity>,
+    /// Size at the best ask, nothing where the venue left it out.
+    pub ask_size: Option<Quantity>,
+}
+
+/// Why a book cannot be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum StaleReason {
+    /// No snapshot yet.
+    NeverSeen,
+    /// The connection went away.
+    Disconnected,
+    /// A sequence number was skipped or repeated.
+    Gap,
+    /// The connection gave no sign of life in time.
+    SilentConnection,
+    /// The connection lives, but the subscription did not answer its probe.
+    SilentSubscription,
+    /// The venue ended the subscription (errors 10 and 25).
+    Terminated,
+    /// A level would have become negative, or a price was off the ladder.
+    Corrupt,
+    /// Bids and asks crossed for too long.
+    Crossed,
+}
+
+/// What the engine applies: an input after the venue's protocol core, or an answer of the slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// Known and without meaning for the engine: an acknowledgement, a pong, a channel nobody asked about.
+    Quiet,
+    /// A frame that no rule covers, with the reason. Counted; the frame itself is in the journal.
+    Unparsed(String),
+    /// See [`Input::Listed`].
+    Listed(Vec<Market>),
+    /// The whole book of a market.
+    Snapshot {
+        /// The market.
+        market: MarketId,
+        /// YES bids, best (highest) first.
+        bids: Vec<Level>,
+        /// YES asks, best (lowest) first.
+        asks: Vec<Level>,
+    },
+    /// A change of one level.
+    Delta {
+        /// The market.
+        market: MarketId,
+        /// Side of the YES book.
+        side: Side,
+        /// YES price.
+        price: Price,
+        /// Signed change in 1/100 contract.
+        change: i64,
+    },
+    /// These books cannot be trusted until their next snapshot.
+    Stale {
+        /// Their markets.
+        markets: Vec<MarketId>,
+        /// Why.
+        reason: StaleReason,
+    },
+    /// A public trade.
+    Trade(Trade),
+    /// The venue's own best prices.
+    Ticker(Ticker),
+    /// The venue changed the state of a market.
+    Status {
+        /// The market.
+        market: MarketId,
+        /// Its new state.
+        status: MarketStatus,
+    },
+    /// The venue moved a market's close.
+    Closes {
+        /// The market.
+        market: MarketId,
+        /// Its new close.
+        at: Timestamp,
+    },
+    /// See [`Input::Settled`].
+    Settled {
+        /// The market.
+        market: MarketId,
+        /// Worth of a YES contract.
+        value: Price,
+    },
+    /// See [`Input::Forecast`].
+    Forecast(Forecast),
+    /// See [`Input::Tick`].
+    Tick,
+    /// A component answered a question.
+    Decided {
+        /// Number of the question within the slot.
+        decision: u64,
+        /// What it wants, or how it failed.
+        outcome: Result<Decision, Fault>,
+    },
+    /// The slot holds another component from here on.
+    Swapped(Component),
+}
+
+/// How a component failed to answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// Fuel ran out.
+    OutOfFuel,
+    /// It asked for more memory than its cap.
+    OutOfMemory,
+    /// It trapped; the text names the trap.
+    Trap(String),
+    /// It returned an error of its own.
+    Refused(String),
+    /// It returned something outside the contract (an unknown bracket, too many quotes, too much state).
+    Contract(String),
+    /// Two instances answered the same question differently (audited reuse).
+    NotPure,
+    /// It used more wall time than the backstop allows.
+    Deadline,
+}
+
+/// What a slot knows of the component that it holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Component {
+    /// Hash of its bytes.
+    pub hash: Digest,
+    /// Name and version, as it describes itself.
+    pub name: String,
+    /// What it wants to be asked about.
+    pub watch: Watch,
+    /// Values of its parameters, in the order in which it declares them.
+    pub parameters: Vec<i64>,
+}
+
+/// When a component wants to be asked. A forecast, a fill and a change of a market's state always ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// How many levels a side are shown to it and watched, 1 to 10.
+    pub levels: u8,
+    /// Whether a change of size alone is a reason to ask.
+    pub sizes: bool,
+    /// Whether a public trade is a reason to ask.
+    pub trades: bool,
+    /// Ask at least this often, nanoseconds; 0 for never on time alone.
+    pub every: i64,
+    /// Never ask twice within this time for one city-day, nanoseconds.
+    pub at_most_every: i64,
+}
+
+/// What the engine asks the world to do, or tells it, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Effect {
+    /// Ask the slot's component, and bring its answer back as [`Body::Decided`] before the next input.
+    Decide {
+        /// Number of the question within the slot, from 1.
+        decision: u64,
+        /// What the component may see.
+        snapshot: Box<Snapshot>,
+    },
+    /// The component failed: give the slot its previous version, and bring [`Body::Swapped`] before the next input.
+    Revert,
+    /// Bring [`Input::Resync`] for this market.
+    Resync(MarketId),
+    /// Something happened to an order or a position; nothing to do but tell.
+    Report(Report),
+}
+
+/// What happened in a slot. Reports are derived: the SQL projection and the screen are made of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Report {
+    /// An intent passed risk and is on its way.
+    Placed {
+        /// The order.
+        order: OrderId,
+        /// The question that led to it.
+        decision: u64,
+        /// Its market.
+        market: MarketId,
+        /// Its side.
+        side: Side,
+        /// Limit, YES price.
+        price: Price,
+        /// Contracts.
+        quantity: Quantity,
+        /// Whether it takes at once what is there and rests nothing.
+        take: bool,
+    },
+    /// An intent did not pass.
+    Refused {
+        /// The question that led to it.
+        decision: u64,
+        /// Its market.
+        market: MarketId,
+        /// Its side.
+        side: Side,
+        /// Limit, YES price.
+        price: Price,
+        /// Contracts.
+        quantity: Quantity,
+        /// Why.
+        reason: RefusalReason,
+    },
+    /// An order traded.
+    Filled {
+        /// The order.
+        order: OrderId,
+        /// Its market.
+        market: MarketId,
+        /// Its side.
+        side: Side,
+        /// YES price of the fill.
+        price: Price,
+        /// Contracts.
+        quantity: Quantity,
+        /// Fee of this fill.
+        fee: Money,
+        /// Whether we were the taker.
+        taker: bool,
+        /// Position in the market after the fill, signed 1/100 contracts.
+        position: i64,
+    },
+    /// An order is over with something left.
+    Cancelled {
+        /// The order.
+        order: OrderId,
+        /// Its market.
+        market: MarketId,
+        /// What was left.
+        remaining: Quantity,
+        /// Why.
+        reason: CancelReason,
+    },
+    /// A position was paid.
+    Settled {
+        /// Its market.
+        market: MarketId,
+        /// Signed position that was paid, 1/100 contracts.
+        position: i64,
+        /// Worth of a YES contract.
+        value: Price,
+        /// What was received.
+        payout: Money,
+    },
+    /// The slot stopped after repeated faults.
+    Stopped {
+        /// How many in a row.
+        faults: u32,
+    },
+}
+
+/// Why an order ended before it was filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CancelReason {
+    /// The strategy no longer wants it.
+    Undesired,
+    /// It takes only, and nothing (more) was there.
+    Unfilled,
+    /// It would have crossed on arrival although it must only rest.
+    PostOnly,
+    /// Its market closed, was paused or settled.
+    MarketClosed,
+    /// The book was stale when it would have arrived.
+    Stale,
+    /// The component failed.
+    Fault,
+}

@@ -1,0 +1,12 @@
+//! The pure engine: a function from an ordered list of events to a list of effects.
+//!
+//! It owns books, orders, the ledger, the limits in force and its one slot. It knows no I/O, no clock, no threads, no
+//! floating point and no hash-ordered map; time comes in with each event. Start reading at [`event`].
+#![forbid(unsafe_code)]
+#![deny(missing_docs, clippy::float_arithmetic)]
+
+pub mod event;
+pub mod market;
+pub mod order;
+pub mod snapshot;
+pub mod units;
