@@ -1,0 +1,51 @@
+# Builds, runs and tests Isobar on Debian or Ubuntu with Rust, a C compiler and python3 with pip.
+# Everything else is fetched into .tools/ and built into target/; nothing is installed.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+export ORT_DYLIB_PATH ?= $(CURDIR)/.tools/onnxruntime/libonnxruntime.so
+
+FUZZ_SECONDS ?= 60
+# One profile for the program, its tests and its benchmarks: dependencies are compiled once.
+RELEASE := --release
+
+.PHONY: build run test lint bench fuzz clean help prerequisites native
+
+build: native ## build everything; leaves target/release/isobar
+	@cargo build $(RELEASE) -p isobar
+
+run: build ## play a simulated day with two strategies; Ctrl-C ends it with a summary
+	@target/release/isobar demo
+
+test: native ## run all tests
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		cargo nextest run $(RELEASE) --workspace; \
+	else \
+		cargo test $(RELEASE) --workspace --lib --bins --tests; \
+	fi
+
+lint: prerequisites ## check formatting and clippy, warnings are errors
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- -D warnings
+
+bench: native ## run the benchmarks
+	@cargo bench --workspace --benches
+
+fuzz: prerequisites ## feed random frames to the venue's decoder for FUZZ_SECONDS (60)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test $(RELEASE) -p isobar-kalshi --test fuzz -- --nocapture
+
+clean: ## delete what was built and fetched
+	@rm -rf target .tools
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+# What the host needs beside itself: ONNX Runtime's library and the strategies as components.
+native: prerequisites
+	@.ci/onnxruntime
+	@.ci/guests
+
+prerequisites:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing: apt install build-essential" >&2; exit 1; }
+	@command -v python3 >/dev/null || { echo "python3 is missing: apt install python3 python3-pip" >&2; exit 1; }
