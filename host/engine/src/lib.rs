@@ -5,8 +5,13 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs, clippy::float_arithmetic)]
 
+pub mod book;
 pub mod event;
+pub mod fees;
 pub mod market;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 pub mod order;
+pub mod risk;
 pub mod snapshot;
 pub mod units;

@@ -52,6 +52,16 @@ impl Strike {
             Self::Other => None,
         }
     }
+
+    /// Sorts the brackets of a city-day by rising temperature; strikes that are not about degrees come last.
+    pub const fn rank(self) -> i64 {
+        match self {
+            Self::Less { .. } => i64::MIN,
+            Self::Between { floor, .. } => floor as i64,
+            Self::Greater { floor } => floor as i64 + 1,
+            Self::Other => i64::MAX,
+        }
+    }
 }
 
 /// The bracket in words: `73° or below`, `74° to 75°`, `82° or above`.

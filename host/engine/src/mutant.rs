@@ -1,0 +1,26 @@
+//! Wrong engines on purpose, compiled only under the test feature `mutants`: a replay that does not notice them is blind.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// One deliberate fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// A fee constant is off by one part per million.
+    Fee = 1,
+    /// A book comparison takes `>` for `>=`.
+    Book = 2,
+    /// A risk limit is twice as large.
+    Risk = 3,
+}
+
+static ACTIVE: AtomicU8 = AtomicU8::new(0);
+
+/// Switches one fault on for the whole process.
+pub fn activate(mutant: Mutant) {
+    ACTIVE.store(mutant as u8, Ordering::Relaxed);
+}
+
+/// Whether a fault is on.
+pub fn active(mutant: Mutant) -> bool {
+    ACTIVE.load(Ordering::Relaxed) == mutant as u8
+}
