@@ -1,1 +1,85 @@
-//! Placeholder.
+//! Makes only: rests a bid at the model's value less a margin and an ask at the value plus it, in every bracket, never
+//! crossing the book.
+
+use isobar_strategy::market::whole;
+use isobar_strategy::{Bracket, Decision, Description, Parameter, Reason, Side, Snapshot, Unit, Verdict, Watch};
+
+isobar_strategy::export!(crate::describe, crate::decide);
+
+/// Name, watch and parameters.
+pub fn describe() -> Description {
+    let parameters = vec![
+        Parameter::new("MARGIN", Unit::Ppm, 30_000, 1..=1_000_000, "dollars a contract between value and quote"),
+        Parameter::new("QUOTE_CONTRACTS", Unit::Quantity, 1_000, 0..=100_000_000, "contracts of one quote"),
+    ];
+    Description {
+        name: "patient".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        watch: Watch { levels: 1, sizes: false, trades: false, every: 0, at_most_every: 0 },
+        parameters,
+    }
+}
+
+/// Two quotes for every bracket that has an opinion and room.
+pub fn decide(snapshot: &Snapshot) -> Decision {
+    let [margin, size] = snapshot.parameters[..] else { panic!("patient declares two parameters") };
+    let size = u64::try_from(size).unwrap_or(0);
+    let mut decision = Decision::nothing();
+    for (bracket, index) in snapshot.brackets.iter().zip(0u16..) {
+        let idle = match (bracket.probability, bracket.tradable) {
+            (None, _) => Some("no opinion"),
+            (_, false) => Some("not tradable"),
+            _ => None,
+        };
+        if let Some(note) = idle {
+            decision.reasons.push(Reason::pass(index, note));
+            continue;
+        }
+        for side in [Side::Bid, Side::Ask] {
+            let reason = quote(bracket, index, side, margin, size);
+            if let (Verdict::Make, Some(price)) = (reason.verdict, reason.price) {
+                decision.quote(index, side, price, reason.quantity);
+            }
+            decision.reasons.push(reason);
+        }
+    }
+    decision
+}
+
+/// One side of one bracket.
+fn quote(bracket: &Bracket, index: u16, side: Side, margin: i64, size: u64) -> Reason {
+    let reason = Reason { side, ..Reason::pass(index, "no price") };
+    let Some(price) = quote_price(bracket, side, margin) else { return reason };
+    let make_ev = bracket.expected(false, side, price);
+    let reason = Reason { price: Some(price), make_ev, ..reason };
+    if make_ev.is_none_or(|ev| ev < margin) {
+        return Reason { note: "fee eats the margin".to_owned(), ..reason };
+    }
+    // What rests already is counted in the room, and it is what this quote replaces.
+    match whole(size.min(bracket.room(side) + bracket.own(side))) {
+        0 => Reason { note: "no room".to_owned(), ..reason },
+        quantity => Reason { verdict: Verdict::Make, quantity, note: "value less margin".to_owned(), ..reason },
+    }
+}
+
+/// The best price for others that keeps the margin and the maker fee, one tick short of the other side at least.
+fn quote_price(bracket: &Bracket, side: Side, margin: i64) -> Option<u16> {
+    let value = i64::from(bracket.probability?);
+    let plain = bracket.no_worse_than(side, worsened(value, side, margin))?;
+    let price = bracket.no_worse_than(side, worsened(value, side, margin + bracket.fee(false, side, plain)))?;
+    let Some(other) = bracket.best(side.opposite()) else { return Some(price) };
+    let short = bracket.step_out(side, other)?;
+    Some(match side {
+        Side::Bid => price.min(short),
+        Side::Ask => price.max(short),
+    })
+}
+
+/// A value moved away from the market: down for a bid, up for an ask.
+fn worsened(value: i64, side: Side, by: i64) -> i64 {
+    match side {
+        Side::Bid => value - by,
+        Side::Ask => value + by,
+    }
+}
+
