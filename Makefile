@@ -17,7 +17,7 @@ build: native ## build everything; leaves target/release/isobar
 run: build ## play a simulated day with two strategies; Ctrl-C ends it with a summary
 	@target/release/isobar demo
 
-test: native ## run all tests
+test: build ## run all tests
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run $(RELEASE) --workspace; \
 	else \
@@ -29,7 +29,7 @@ lint: prerequisites ## check formatting and clippy, warnings are errors
 	@cargo clippy --workspace --all-targets -- -D warnings
 
 bench: native ## run the benchmarks
-	@cargo bench --workspace --benches
+	@cargo bench --workspace --bench "*"
 
 fuzz: prerequisites ## feed random frames to the venue's decoder for FUZZ_SECONDS (60)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test $(RELEASE) -p isobar-kalshi --test fuzz -- --nocapture
