@@ -142,9 +142,8 @@ mod tests {
     fn the_fill_that_brings_the_overpaid_sum_to_a_grid_unit_gets_it_back() {
         // Each fill of 1 @ 0.52 overpays 28 millionths: 28, 56, 84, then 112, of which 100 return.
         let mut fees = OrderFees::default();
-        let paid: Vec<_> = (0..4)
-            .map(|_| fees.charge(WEATHER, true, Side::Bid, cents(52), Quantity::contracts(1)).micros())
-            .collect();
+        let paid: Vec<_> =
+            (0..4).map(|_| fees.charge(WEATHER, true, Side::Bid, cents(52), Quantity::contracts(1)).micros()).collect();
         assert_eq!(paid, [17_500, 17_500, 17_500, 17_400]);
         assert_eq!(fees.overpaid, Money::new(12));
         assert_eq!(paid.iter().sum::<i64>(), 69_900, "what one fill of 4 costs");

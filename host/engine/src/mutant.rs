@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// One deliberate fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
-    /// A fee constant is off by one part per million.
+    /// A fee rate is off by one per cent.
     Fee = 1,
     /// A book comparison takes `>` for `>=`.
     Book = 2,
