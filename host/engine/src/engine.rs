@@ -6,7 +6,6 @@
 use crate::book::Book;
 use crate::city_day::{CityDay, Question};
 use crate::event::{Body, CancelReason, Component, Effect, Fault, Forecast, Level, Report, StaleReason, Trade};
-use crate::fees::OrderFees;
 use crate::ledger::Ledger;
 use crate::market::{FeeSchedule, Market, MarketId, MarketStatus, PriceRange};
 use crate::order::OrderId;
@@ -96,7 +95,7 @@ impl Engine {
     /// An engine at the beginning of a run.
     pub fn new(settings: Settings) -> Self {
         Self {
-            paper: Paper::new(settings.paper.clone()),
+            paper: Paper::new(settings.paper),
             ledger: Ledger::new(settings.cash),
             settings,
             now: Timestamp(0),
@@ -213,11 +212,12 @@ impl Engine {
             listing.market = market;
         } else {
             assert_eq!(market.id.index(), self.listings.len(), "market numbers continue the list");
+            let city_day = self.city_day_of(&market.event);
             self.books.push(Book::new(market.ladder.clone()));
             self.listings.push(Listing {
                 ticker: market.ticker.as_str().into(),
                 ladder: market.ladder.ranges().into(),
-                city_day: self.city_day_of(&market.event),
+                city_day,
                 last_trade: None,
                 last_change: self.now,
                 shown_bids: Vec::new(),
@@ -440,7 +440,7 @@ impl Engine {
 
     fn resting(&self, id: MarketId) -> Vec<Resting> {
         let open = self.paper.open(id).filter(|order| !order.take && !order.cancelling);
-        open.map(|order| Resting { side: order.side, price: order.price, quantity: order.remaining }).collect()
+        open.map(|order| Resting { side: order.side, price: order.price, quantity: order.staying }).collect()
     }
 
     fn standing<'a>(&'a self, id: MarketId, day: &CityDay) -> Standing<'a> {
@@ -548,7 +548,7 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) {
         let open = self.paper.open(market).filter(|o| o.side == side && !o.take && !o.cancelling);
-        let resting: Vec<(OrderId, Price, Quantity)> = open.map(|o| (o.id, o.price, o.remaining)).collect();
+        let resting: Vec<(OrderId, Price, Quantity)> = open.map(|o| (o.id, o.price, o.staying)).collect();
         for (id, price, remaining) in resting {
             let left = desired.entry(price).or_insert(Quantity::ZERO);
             if left.is_zero() {
@@ -592,7 +592,7 @@ impl Engine {
         }
         let order = OrderId(self.next_order);
         self.next_order += 1;
-        let fees = OrderFees::default();
+        let fees = self.listings[market.index()].market.fees;
         self.paper.place(PaperOrder { id: order, decision, market, side, price, quantity, take, fees }, self.now);
         effects.push(Effect::Report(Report::Placed { order, decision, market, side, price, quantity, take }));
     }
@@ -601,9 +601,7 @@ impl Engine {
     fn report(&mut self, done: Vec<PaperEvent>, effects: &mut Vec<Effect>) {
         for event in done {
             match event {
-                PaperEvent::Filled { order, market, side, price, quantity, taker } => {
-                    let schedule = self.listings[market.index()].market.fees;
-                    let fee = self.paper.charge(order, schedule, taker, side, price, quantity);
+                PaperEvent::Filled { order, market, side, price, quantity, fee, taker } => {
                     self.ledger.fill(market, side, price, quantity, fee);
                     let position = self.ledger.position(market);
                     let filled = Report::Filled { order, market, side, price, quantity, fee, taker, position };

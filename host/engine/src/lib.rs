@@ -6,12 +6,16 @@
 #![deny(missing_docs, clippy::float_arithmetic)]
 
 pub mod book;
+mod city_day;
+pub mod engine;
 pub mod event;
 pub mod fees;
+pub mod ledger;
 pub mod market;
 #[cfg(feature = "mutants")]
 pub mod mutant;
 pub mod order;
+pub mod paper;
 pub mod risk;
 pub mod snapshot;
 pub mod units;
