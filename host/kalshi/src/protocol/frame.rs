@@ -1,0 +1,441 @@
+//! One text frame: which message it is, whether it comes in order, what it means.
+
+use super::connection::{Channel, Purpose};
+use super::{Protocol, Transmit};
+use crate::convert;
+use crate::scan::{self, Delta};
+use crate::wire::{self, Message, Number};
+use isobar_engine::event::{Body, StaleReason, Ticker, Trade};
+use isobar_engine::market::{MarketId, MarketStatus};
+use isobar_engine::units::{Price, Quantity, Timestamp};
+use serde::Deserialize;
+
+/// Longest reason that is kept of an unparsed frame, in bytes; the frame itself is in the journal.
+const LONGEST_REASON: usize = 200;
+
+impl Protocol {
+    pub(super) fn frame(&mut self, at: Timestamp, connection: u32, text: &[u8], transmit: &mut Vec<Transmit>) -> Body {
+        self.counts.frames += 1;
+        let Some(index) = self.connections.iter().position(|open| open.number == connection) else {
+            return self.unparsed("a frame of a connection that is not open".into());
+        };
+        self.connections[index].heard = at;
+        if let Some(delta) = scan::delta(text) {
+            let Some(sub) = self.connections[index].hear(at, delta.sid, Channel::Book) else {
+                return self.unparsed("too many subscriptions".into());
+            };
+            if !self.connections[index].subscriptions[sub].in_order(delta.seq) {
+                return self.gap(at, index, sub, transmit);
+            }
+            return self.delta(index, &delta);
+        }
+        self.message(at, index, text, transmit)
+    }
+
+    fn message(&mut self, at: Timestamp, index: usize, text: &[u8], transmit: &mut Vec<Transmit>) -> Body {
+        let envelope: wire::Envelope<'_> = match serde_json::from_slice(text) {
+            Ok(envelope) => envelope,
+            Err(error) => return self.unparsed(format!("no message: {error}")),
+        };
+        let kind = &*envelope.kind;
+        let channel = Channel::of(kind);
+        let open = &mut self.connections[index];
+        let (mut sub, mut in_order) = (None, true);
+        if let Some(sid) = envelope.sid {
+            sub = open.hear(at, sid, channel);
+            let Some(sub) = sub else { return self.unparsed("too many subscriptions".into()) };
+            in_order = open.subscriptions[sub].in_order(envelope.seq);
+        }
+        match kind {
+            "error" => return self.failure(at, index, sub, in_order, &envelope, text, transmit),
+            "unsubscribed" if let Some(sub) = sub => return self.ended(at, index, sub, transmit),
+            _ => {}
+        }
+        if let Some(sub) = sub
+            && !in_order
+        {
+            if self.connections[index].subscriptions[sub].channel == Channel::Book {
+                return self.gap(at, index, sub, transmit);
+            }
+            // What was lost on another channel is lost; this message is as good as any.
+            self.counts.gaps += 1;
+        }
+        let read = match (kind, sub) {
+            ("orderbook_snapshot" | "orderbook_delta", None) => Err("a book without subscription".into()),
+            ("orderbook_snapshot" | "orderbook_delta", Some(sub)) => {
+                return self.book(at, index, sub, kind, text, transmit);
+            }
+            ("ticker", _) => read(text).and_then(|ticker| self.ticker(&ticker)),
+            ("trade", _) => read(text).and_then(|trade| self.trade(&trade)),
+            ("market_lifecycle_v2", _) => read(text).and_then(|change| self.lifecycle(at, &change, transmit)),
+            ("subscribed", _) => read(text).map(|ack| self.subscribed(at, index, envelope.id, &ack, transmit)),
+            ("ok", _) => self.acknowledged(index, sub, envelope.id, text),
+            _ => other(kind, text).map(|()| {
+                self.counts.quiet += 1;
+                Body::Quiet
+            }),
+        };
+        read.unwrap_or_else(|reason| self.unparsed(format!("{kind}: {reason}")))
+    }
+
+    fn unparsed(&mut self, mut reason: String) -> Body {
+        self.counts.unparsed += 1;
+        let end = (0..=LONGEST_REASON.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end));
+        reason.truncate(end.unwrap_or(0));
+        Body::Unparsed(reason)
+    }
+
+    /// A sequence number of a book's subscription was skipped or repeated.
+    fn gap(&mut self, at: Timestamp, index: usize, sub: usize, transmit: &mut Vec<Transmit>) -> Body {
+        self.counts.gaps += 1;
+        self.counts.stale += 1;
+        let markets = self.doubt(index, sub);
+        self.ask(at, index, sub, &markets, transmit);
+        Body::Stale { markets, reason: StaleReason::Gap }
+    }
+
+    fn book(
+        &mut self,
+        at: Timestamp,
+        index: usize,
+        sub: usize,
+        kind: &str,
+        text: &[u8],
+        transmit: &mut Vec<Transmit>,
+    ) -> Body {
+        let sid = self.connections[index].subscriptions[sub].sid;
+        let (ticker, read) = if kind == "orderbook_delta" {
+            match read::<wire::BookDelta<'_>>(text) {
+                Ok(delta) => (Some(delta.market_ticker.to_string()), self.general_delta(index, sid, &delta)),
+                Err(reason) => (None, Err(reason)),
+            }
+        } else {
+            match read::<wire::BookSnapshot<'_>>(text) {
+                Ok(book) => (Some(book.market_ticker.to_string()), self.snapshot(index, sub, &book)),
+                Err(reason) => (None, Err(reason)),
+            }
+        };
+        let reason = match read {
+            Ok(body) => return body,
+            Err(reason) => reason,
+        };
+        // A book message that cannot be read leaves its book (or, nameless, every book of the subscription) wrong.
+        let here = (self.connections[index].number, sid);
+        let mut broken = match ticker {
+            Some(ticker) => self.tickers.find(ticker.as_bytes()).into_iter().collect(),
+            None => self.connections[index].subscriptions[sub].markets.clone(),
+        };
+        broken.retain(|market: &MarketId| self.markets[market.index()].source == Some(here));
+        if broken.is_empty() {
+            return self.unparsed(format!("{kind}: {reason}"));
+        }
+        self.counts.stale += 1;
+        for market in &broken {
+            self.markets[market.index()].source = None;
+        }
+        self.ask(at, index, sub, &broken, transmit);
+        Body::Stale { markets: broken, reason: StaleReason::Corrupt }
+    }
+
+    fn general_delta(&mut self, index: usize, sid: u32, delta: &wire::BookDelta<'_>) -> Result<Body, String> {
+        let price = first([&delta.price_dollars, &delta.price]).and_then(convert::price_of).ok_or("no price")?;
+        let change = first([&delta.delta_fp, &delta.delta]).and_then(convert::change_of).ok_or("no change")?;
+        let ticker = delta.market_ticker.as_bytes();
+        Ok(self.delta(index, &Delta { sid, seq: None, ticker, outcome: delta.side, price, change }))
+    }
+
+    fn delta(&mut self, index: usize, delta: &Delta<'_>) -> Body {
+        let Some(market) = self.tickers.find(delta.ticker) else {
+            return self.unparsed(format!("orderbook_delta: unlisted {}", String::from_utf8_lossy(delta.ticker)));
+        };
+        let open = &self.connections[index];
+        if self.markets[market.index()].source != Some((open.number, delta.sid)) || open.closing {
+            self.counts.awaiting += 1;
+            return Body::Quiet;
+        }
+        self.counts.deltas += 1;
+        let (side, price) = convert::level_price(delta.outcome, delta.price, open.use_yes_price);
+        Body::Delta { market, side, price, change: delta.change }
+    }
+
+    fn snapshot(&mut self, index: usize, sub: usize, book: &wire::BookSnapshot<'_>) -> Result<Body, String> {
+        let name = &*book.market_ticker;
+        let market = self.tickers.find(name.as_bytes()).ok_or_else(|| format!("unlisted {name}"))?;
+        let open = &mut self.connections[index];
+        let side = |outcome, spellings: [&Option<Vec<wire::Level<'_>>>; 3]| {
+            let levels = spellings.into_iter().find_map(Option::as_deref).unwrap_or_default();
+            convert::ladder(outcome, levels, open.use_yes_price, convert::price_of, convert::quantity_of)
+        };
+        let bids = side(wire::Outcome::Yes, [&book.yes_dollars_fp, &book.yes_dollars, &book.yes])?;
+        let asks = side(wire::Outcome::No, [&book.no_dollars_fp, &book.no_dollars, &book.no])?;
+        if open.closing {
+            self.counts.awaiting += 1;
+            return Ok(Body::Quiet);
+        }
+        open.subscriptions[sub].carries(market);
+        let known = &mut self.markets[market.index()];
+        known.source = Some((open.number, open.subscriptions[sub].sid));
+        known.asked = None;
+        self.counts.snapshots += 1;
+        Ok(Body::Snapshot { market, bids, asks })
+    }
+
+    fn ticker(&mut self, ticker: &wire::Ticker<'_>) -> Result<Body, String> {
+        let price = |side: &str, spellings| {
+            let number = first(spellings).ok_or_else(|| format!("no {side}"))?;
+            convert::price_of(number).ok_or_else(|| format!("{side} {number:?}"))
+        };
+        let size = |number: &Option<Number<'_>>| match number {
+            Some(number) => convert::quantity_of(number).map(Some).ok_or_else(|| format!("size {number:?}")),
+            None => Ok(None),
+        };
+        let bid = price("yes_bid", [&ticker.yes_bid_dollars, &ticker.yes_bid])?;
+        let ask = price("yes_ask", [&ticker.yes_ask_dollars, &ticker.yes_ask])?;
+        let (bid_size, ask_size) = (size(&ticker.yes_bid_size_fp)?, size(&ticker.yes_ask_size_fp)?);
+        let Some(market) = self.tickers.find(ticker.market_ticker.as_bytes()) else {
+            self.counts.unlisted += 1;
+            return Ok(Body::Quiet);
+        };
+        self.counts.tickers += 1;
+        // An empty side is shown as $0 or $1, and with size 0 where there is a size (PROTOCOL.md 3.3).
+        let real = |price: Price, size: Option<Quantity>| {
+            (price != Price::ZERO && price != Price::ONE && size != Some(Quantity::ZERO)).then_some(price)
+        };
+        let (bid, ask) = (real(bid, bid_size), real(ask, ask_size));
+        Ok(Body::Ticker(Ticker { market, bid, ask, bid_size, ask_size }))
+    }
+
+    fn trade(&mut self, trade: &wire::Trade<'_>) -> Result<Body, String> {
+        let price = first([&trade.yes_price_dollars, &trade.yes_price]).and_then(convert::price_of).ok_or("no price")?;
+        let quantity = first([&trade.count_fp, &trade.count]).and_then(convert::quantity_of).ok_or("no count")?;
+        let taker = convert::taker(trade).ok_or("no taker side")?;
+        let Some(market) = self.tickers.find(trade.market_ticker.as_bytes()) else {
+            self.counts.unlisted += 1;
+            return Ok(Body::Quiet);
+        };
+        if trade.is_block_trade {
+            // Agreed off the book: it filled nobody's quote.
+            self.counts.quiet += 1;
+            return Ok(Body::Quiet);
+        }
+        self.counts.trades += 1;
+        Ok(Body::Trade(Trade { market, price, quantity, taker }))
+    }
+
+    fn lifecycle(
+        &mut self,
+        at: Timestamp,
+        change: &wire::MarketLifecycle<'_>,
+        transmit: &mut Vec<Transmit>,
+    ) -> Result<Body, String> {
+        let value = match &change.settlement_value {
+            Some(value) => Some(convert::price_of(value).ok_or_else(|| format!("settlement value {value:?}"))?),
+            None => None,
+        };
+        let closes = match &*change.event_type {
+            "close_date_updated" => Some(change.close_ts.and_then(convert::seconds).ok_or("no close_ts")?),
+            _ => None,
+        };
+        let Some(market) = self.tickers.find(change.market_ticker.as_bytes()) else {
+            self.counts.unlisted += 1;
+            return Ok(Body::Quiet);
+        };
+        let known = &mut self.markets[market.index()];
+        let body = match (&*change.event_type, closes) {
+            (_, Some(at)) => Body::Closes { market, at },
+            ("deactivated", _) => Body::Status { market, status: MarketStatus::Paused },
+            ("activated", _) => Body::Status { market, status: MarketStatus::Active },
+            ("determined", _) => {
+                // Known, not paid: a dispute may still change it, so it is told only by `settled`.
+                known.worth = convert::worth(change.result.as_deref().unwrap_or_default(), value);
+                Body::Status { market, status: MarketStatus::Closed }
+            }
+            ("settled", _) => match known.worth {
+                Some(value) => Body::Settled { market, value },
+                None => Body::Status { market, status: MarketStatus::Settled },
+            },
+            ("price_level_structure_updated" | "metadata_updated", _) => {
+                transmit.push(Transmit::Relist { market });
+                self.counts.quiet += 1;
+                return Ok(Body::Quiet);
+            }
+            ("created", _) => {
+                self.counts.quiet += 1;
+                return Ok(Body::Quiet);
+            }
+            (other, _) => return Err(format!("unknown event type {other:?}")),
+        };
+        known.status = match &body {
+            Body::Status { status, .. } => *status,
+            Body::Settled { .. } => MarketStatus::Settled,
+            _ => known.status,
+        };
+        self.counts.lifecycle += 1;
+        for index in 0..self.connections.len() {
+            self.reconcile(at, index, transmit);
+        }
+        Ok(body)
+    }
+
+    fn subscribed(
+        &mut self,
+        at: Timestamp,
+        index: usize,
+        id: Option<u64>,
+        ack: &wire::Subscribed<'_>,
+        transmit: &mut Vec<Transmit>,
+    ) -> Body {
+        let channel = Channel::named(&ack.channel);
+        let open = &mut self.connections[index];
+        open.answered(id);
+        let met = open.subscriptions.iter().any(|sub| sub.sid == ack.sid);
+        let Some(sub) = open.hear(at, ack.sid, channel) else {
+            return self.unparsed("too many subscriptions".into());
+        };
+        if !met {
+            open.subscriptions[sub].next = Some(1);
+        }
+        if channel == Channel::Book {
+            let asked: Vec<MarketId> = open.asked(channel).iter().copied().collect();
+            asked.into_iter().for_each(|market| open.subscriptions[sub].carries(market));
+        }
+        self.reconcile(at, index, transmit);
+        self.counts.quiet += 1;
+        Body::Quiet
+    }
+
+    /// An update names the complete ticker list of its subscription: of markets met in mid-stream we learn here.
+    fn acknowledged(
+        &mut self,
+        index: usize,
+        sub: Option<usize>,
+        id: Option<u64>,
+        text: &[u8],
+    ) -> Result<Body, String> {
+        let ok: wire::Ok_<'_> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let open = &mut self.connections[index];
+        open.answered(id);
+        if let (Some(sub), Some(wire::Acknowledged::Update(update))) = (sub, ok.msg)
+            && open.subscriptions[sub].channel == Channel::Book
+        {
+            for ticker in update.market_tickers.iter().flatten() {
+                if let Some(market) = self.tickers.find(ticker.as_bytes()) {
+                    open.subscriptions[sub].carries(market);
+                }
+            }
+        }
+        self.counts.quiet += 1;
+        Ok(Body::Quiet)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn failure(
+        &mut self,
+        at: Timestamp,
+        index: usize,
+        sub: Option<usize>,
+        in_order: bool,
+        envelope: &wire::Envelope<'_>,
+        text: &[u8],
+        transmit: &mut Vec<Transmit>,
+    ) -> Body {
+        let failure = match read::<wire::Failure<'_>>(text) {
+            Ok(failure) => failure,
+            Err(reason) => return self.unparsed(format!("error: {reason}")),
+        };
+        let retry = at.plus(self.stale_after / 3);
+        let open = &mut self.connections[index];
+        let purpose = open.answered(envelope.id);
+        // Channel error and buffer overflow end a subscription; an unknown sid says that it ended without our noticing.
+        let ended = match (failure.code, &purpose) {
+            (10 | 25, _) => sub,
+            (7, Some(Purpose::Snapshot { sid } | Purpose::Add { sid, .. })) => {
+                open.subscriptions.iter().position(|sub| sub.sid == *sid)
+            }
+            _ => None,
+        };
+        if let Some(ended) = ended {
+            return self.ended(at, index, ended, transmit);
+        }
+        match purpose {
+            Some(Purpose::Subscribe(channel)) => {
+                open.forget(channel);
+                open.retry = Some(retry);
+            }
+            Some(Purpose::Add { channel, markets, .. }) => {
+                markets.iter().for_each(|market| {
+                    open.asked(channel).remove(market);
+                });
+                open.retry = Some(retry);
+            }
+            Some(Purpose::Snapshot { .. }) | None => {}
+        }
+        match sub {
+            Some(sub) if !in_order && open.subscriptions[sub].channel == Channel::Book => {
+                self.gap(at, index, sub, transmit)
+            }
+            _ => {
+                self.counts.gaps += u64::from(!in_order);
+                self.counts.quiet += 1;
+                Body::Quiet
+            }
+        }
+    }
+
+    /// The venue ended a subscription: ask for everything of its channel again.
+    fn ended(&mut self, at: Timestamp, index: usize, sub: usize, transmit: &mut Vec<Transmit>) -> Body {
+        self.counts.terminated += 1;
+        let markets = self.doubt(index, sub);
+        let open = &mut self.connections[index];
+        let ended = open.subscriptions.remove(sub);
+        open.pending.retain(|pending| match &pending.purpose {
+            Purpose::Add { sid, .. } | Purpose::Snapshot { sid } => *sid != ended.sid,
+            Purpose::Subscribe(_) => true,
+        });
+        open.forget(ended.channel);
+        self.reconcile(at, index, transmit);
+        if ended.channel != Channel::Book {
+            self.counts.quiet += 1;
+            return Body::Quiet;
+        }
+        self.counts.stale += 1;
+        Body::Stale { markets, reason: StaleReason::Terminated }
+    }
+}
+
+/// The first spelling that is there; an empty string counts as absent.
+fn first<'a, 'f>(spellings: [&'a Option<Number<'f>>; 2]) -> Option<&'a Number<'f>> {
+    spellings.into_iter().flatten().find(|number| !matches!(number, Number::Decimal(text) if text.is_empty()))
+}
+
+fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice::<Message<T>>(text).map(|message| message.msg).map_err(|error| error.to_string())
+}
+
+/// Messages that the engine does not want: read all the same, so that a change of their form is noticed.
+fn other(kind: &str, text: &[u8]) -> Result<(), String> {
+    fn check<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<(), String> {
+        read::<T>(text).map(drop)
+    }
+    match kind {
+        "fill" => check::<wire::Fill<'_>>(text),
+        "user_order" => check::<wire::UserOrder<'_>>(text),
+        "market_position" => check::<wire::MarketPosition<'_>>(text),
+        "order_group_updates" => check::<wire::OrderGroupUpdate<'_>>(text),
+        "event_lifecycle" => check::<wire::EventLifecycle<'_>>(text),
+        "event_fee_update" => check::<wire::EventFeeUpdate<'_>>(text),
+        "multivariate_market_lifecycle" => check::<wire::MarketLifecycle<'_>>(text),
+        "rfq_created" | "rfq_deleted" => check::<wire::QuoteRequest<'_>>(text),
+        "quote_created" | "quote_accepted" => check::<wire::Quote<'_>>(text),
+        "quote_executed" => check::<wire::QuoteExecuted<'_>>(text),
+        "rfq_batch_created" | "rfq_batch_deleted" => check::<wire::RequestBatch<'_>>(text),
+        "batch_quote_created" | "batch_quote_accepted" => check::<wire::BatchQuote<'_>>(text),
+        "rfq_batch_best_quotes" => check::<wire::BestQuotes<'_>>(text),
+        "rfq_batch_executed" | "batch_quote_executed" => check::<wire::BatchExecuted<'_>>(text),
+        "cfbenchmarks_value" | "cfbenchmarks_value_5hz" => check::<wire::IndexValue<'_>>(text),
+        "cfbenchmarks_value_indexlist" | "cfbenchmarks_value_5hz_indexlist" => check::<wire::IndexList<'_>>(text),
+        "pyth_value" => check::<wire::PythValue<'_>>(text),
+        "pyth_value_underlying_list" => check::<wire::PythList<'_>>(text),
+        _ => Err("unknown message type".into()),
+    }
+}
