@@ -1,1 +1,7 @@
+#![allow(dead_code)]
+
+mod clock;
+mod config;
+mod decision_log;
+
 fn main() {}

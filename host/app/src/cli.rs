@@ -1,0 +1,185 @@
+//! What the command line takes. Every reporting command has `--json`.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A strategy host for Kalshi weather markets: live feed, order books, models and hot-swapped WebAssembly strategies.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a replay differs, 4 a component is refused.
+#[derive(Debug, Parser)]
+#[command(name = "isobar", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Trade a simulated or recorded day on paper: what `make run` starts
+    Demo(Demo),
+    /// Run the host by a configuration file (dry run: orders meet the paper exchange)
+    Run(Run),
+    /// Turn a capture of the venue's WebSocket into a run
+    Import(Import),
+    /// Prove that the engine still does what the journals of a run say
+    Replay(Replay),
+    /// Ask strategies anew over the feed of a run
+    Rerun(Rerun),
+    /// Show the book of a market at the end of a run, or at an input
+    Book(Book),
+    /// Say whether a component would be accepted, and why not
+    Check(Check),
+    /// Show the decisions of a run
+    Decisions(Decisions),
+    /// Rebuild the SQL projection of a run from its journals
+    Project(Project),
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Play recorded quotes instead of a simulated day: a folder like the recordings' `data`
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "", env = "ISOBAR_RECORDING")]
+    pub recording: Option<PathBuf>,
+    /// Which recorded day: 26MAR10, 26MAR12, 26MAR13, 25DEC19 or 25DEC22
+    #[arg(long, default_value = "26MAR10")]
+    pub day: String,
+    /// How many times faster than real time
+    #[arg(long, default_value_t = 60)]
+    pub speed: u32,
+    /// As fast as the host reads, with the time of arrival as the time of events
+    #[arg(long, conflicts_with = "speed")]
+    pub flood: bool,
+    /// Stop after so many frames of a flood
+    #[arg(long, requires = "flood")]
+    pub frames: Option<u64>,
+    /// Seed of the simulated day
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Stop by itself after so many seconds
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    /// Folder of the run
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: Screen,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The configuration, see isobar.example.toml
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Stop by itself after so many seconds
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    #[command(flatten)]
+    pub output: Screen,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Screen {
+    /// One JSON object a line instead of text for people
+    #[arg(long)]
+    pub json: bool,
+    /// Every bracket of every decision, also those that change nothing
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Lines of {"recv_ns":…,"conn":…,"frame":{…}}, plain or .zst
+    pub capture: PathBuf,
+    /// Folder of the run to make
+    #[arg(long, value_name = "DIR")]
+    pub run: PathBuf,
+    /// The capture's subscriptions asked for NO levels in YES prices
+    #[arg(long)]
+    pub use_yes_price: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Folder of the run
+    pub run: PathBuf,
+    #[arg(long)]
+    pub json: bool,
+    /// Run a deliberately wrong engine, to see that the replay notices
+    #[cfg(feature = "mutants")]
+    #[arg(long)]
+    pub mutant: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reuse {
+    /// A fresh instance for every decision
+    Fresh,
+    /// One instance for many decisions, audited against fresh ones
+    Audited,
+}
+
+#[derive(Debug, Args)]
+pub struct Rerun {
+    /// Folder of the run
+    pub run: PathBuf,
+    /// Components to ask, one slot each
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub strategy: Vec<PathBuf>,
+    /// A parameter for every component that declares it, for example MIN_EDGE_TAKE=0.08
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    #[arg(long, value_enum, default_value_t = Reuse::Fresh)]
+    pub reuse: Reuse,
+    /// Limits, fees and paper settings; the defaults of isobar.example.toml without it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Book {
+    /// Folder of the run
+    pub run: PathBuf,
+    /// Ticker of the market
+    #[arg(long)]
+    pub market: String,
+    /// Number of the input after which to look; the end of the run without it
+    #[arg(long)]
+    pub seq: Option<u64>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The component
+    pub file: PathBuf,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Decisions {
+    /// Folder of the run
+    pub run: PathBuf,
+    /// Only this slot
+    #[arg(long)]
+    pub slot: Option<String>,
+    /// Only decisions about markets whose ticker contains this
+    #[arg(long)]
+    pub market: Option<String>,
+    #[command(flatten)]
+    pub output: Screen,
+}
+
+#[derive(Debug, Args)]
+pub struct Project {
+    /// Folder of the run
+    pub run: PathBuf,
+    #[arg(long)]
+    pub json: bool,
+}

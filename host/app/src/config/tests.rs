@@ -1,0 +1,189 @@
+//! Tests of the configuration.
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, Error> {
+    Config::parse(text, Path::new("desk/isobar.toml"), None)
+}
+
+/// A file with one plain slot and `text` before it.
+fn with_slot(text: &str) -> Result<Config, Error> {
+    parse(&format!("{text}\n[[slot]]\nname = \"edge\"\ncomponent = \"edge.wasm\"\n"))
+}
+
+fn complaint(text: &str) -> String {
+    with_slot(text).expect_err("refused").to_string()
+}
+
+#[test]
+fn the_example_says_what_is_documented() {
+    let example = parse(EXAMPLE).expect("the example");
+    let named = |(key, text): (&str, &str)| (key.to_owned(), Decimal::read(text).expect("a number"));
+    let guide = [("MIN_EDGE_TAKE", "0.05"), ("MIN_EDGE_MAKE", "0.03"), ("BET_AMOUNT_USD", "20")];
+    let ours = [("MIN_PROBABILITY", "0"), ("BOTH_SIDES", "1")];
+    let edge = Slot {
+        name: "edge".to_owned(),
+        component: PathBuf::from("desk/target/strategies/edge.wasm"),
+        watch: Some(PathBuf::from("desk/drop/edge")),
+        reuse: Reuse::Fresh,
+        parameters: guide.into_iter().chain(ours).map(named).collect(),
+    };
+    let patient = Slot {
+        name: "patient".to_owned(),
+        component: PathBuf::from("desk/target/strategies/patient.wasm"),
+        watch: Some(PathBuf::from("desk/drop/patient")),
+        reuse: Reuse::Fresh,
+        parameters: [("MARGIN", "0.03"), ("QUOTE_CONTRACTS", "10")].map(named).into(),
+    };
+    let documented = Config {
+        venue: Venue { addresses: None, series: SERIES.map(str::to_owned).to_vec() },
+        feed: Feed { use_yes_price: true, stale_after: 60 * SECOND, stale_by_last_change: false },
+        models: Models {
+            folder: PathBuf::from("desk/models"),
+            library: PathBuf::from("desk/.tools/onnxruntime/libonnxruntime.so"),
+            cooldown: 30 * SECOND,
+            forecast_age: 36 * 3_600 * SECOND,
+        },
+        limits: Limits { position: Quantity::contracts(50), order: Quantity::contracts(50), open_orders: 200 },
+        paper: Paper { latency: Duration::from_millis(50), queue: Queue::Never, starting_cash: Money::dollars(1_000) },
+        fees: Fees::Venue,
+        run_dir: PathBuf::from("desk/runs"),
+        slots: vec![edge, patient],
+    };
+    assert_eq!(example, documented);
+}
+
+#[test]
+fn a_key_that_is_left_out_keeps_the_value_of_the_example() {
+    let example = parse(EXAMPLE).expect("the example");
+    let short = with_slot("").expect("one slot is enough");
+    assert_eq!(Config { slots: vec![], ..example }, Config { slots: vec![], ..short });
+}
+
+#[test]
+fn the_example_shows_every_key() {
+    let expected = [
+        "rest",
+        "websocket",
+        "series",
+        "use_yes_price",
+        "ORDER_BOOK_STALE_SEC",
+        "stale",
+        "folder",
+        "library",
+        "INFERENCE_COOLDOWN_SEC",
+        "max_forecast_age_sec",
+        "MAX_POSITION_PER_MARKET",
+        "max_order_contracts",
+        "max_open_orders",
+        "latency_ms",
+        "queue",
+        "starting_cash_usd",
+        "schedule",
+        "TAKER_FEE_RATE",
+        "MAKER_FEE_RATE",
+        "dir",
+        "name",
+        "component",
+        "watch",
+        "reuse",
+    ];
+    let shown: Vec<&str> =
+        EXAMPLE.lines().filter_map(|line| Some(line.trim_start_matches("# ").split_once(" = ")?.0)).collect();
+    for key in expected {
+        assert!(shown.contains(&key), "{key}");
+    }
+    // With its commented keys in force the example is still a configuration.
+    let all = EXAMPLE.replace("# rest", "rest").replace("# websocket", "websocket").replace("# library", "library");
+    let all = parse(&all).expect("the example with every key");
+    let addresses = all.venue.addresses.expect("both are given");
+    assert_eq!(addresses.rest, "https://api.elections.kalshi.com/trade-api/v2");
+    assert_eq!(all.models.library, PathBuf::from("desk/.tools/onnxruntime/libonnxruntime.so"));
+}
+
+#[test]
+fn the_embedded_example_is_read() {
+    assert_eq!(Config::example().slots.len(), 2);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_nearest_key() {
+    let text = "[limits]\nmax_open_orders = 3\nMAX_POSTION_PER_MARKET = 10";
+    let wanted = "desk/isobar.toml:3: unknown key MAX_POSTION_PER_MARKET; did you mean MAX_POSITION_PER_MARKET?";
+    assert_eq!(complaint(text), wanted);
+    assert_eq!(complaint("[feeds]"), "desk/isobar.toml:1: unknown key feeds; did you mean feed?");
+    let wanted = "desk/isobar.toml:2: unknown key secret; known here: schedule, TAKER_FEE_RATE, MAKER_FEE_RATE";
+    assert_eq!(complaint("[fees]\nsecret = 1"), wanted);
+    assert_eq!(complaint("[run]\ndri = \"x\""), "desk/isobar.toml:2: unknown key dri; did you mean dir?");
+}
+
+#[test]
+fn numbers_are_exact() {
+    let config = with_slot(
+        "[limits]\nMAX_POSITION_PER_MARKET = 12.25\n[fees]\nschedule = \"flat-premium\"\nTAKER_FEE_RATE = \"0.070001\"\n[feed]\nORDER_BOOK_STALE_SEC = 0.1\n[paper]\nlatency_ms = 1.5",
+    );
+    let config = config.expect("exact");
+    assert_eq!(config.limits.position, Quantity::new(1_225));
+    assert_eq!(config.fees, Fees::Fixed(FeeSchedule::FlatPremium { taker_ppm: 70_001, maker_ppm: 0 }));
+    assert_eq!(config.feed.stale_after, 100_000_000);
+    assert_eq!(config.paper.latency, Duration::from_micros(1_500));
+}
+
+#[test]
+fn a_float_is_the_text_that_was_written_and_not_its_nearest_binary() {
+    let text = "[[slot]]\nname = \"a\"\ncomponent = \"a.wasm\"\n[slot.parameters]\nX = 0.1234567890123456789\nY = 123_456.789\nZ = -0.3\nW = \"4\"\n";
+    let complaint = parse(text).expect_err("19 decimals").to_string();
+    let wanted = "slot.parameters.X: 0.1234567890123456789 has more digits than a number may have (18)";
+    assert_eq!(complaint, format!("desk/isobar.toml:5: {wanted}"));
+    let slots = parse(&text.replace("6789\nY", "678\nY")).expect("18 decimals").slots;
+    let all: Vec<String> = slots[0].parameter_texts().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(all, ["4", "0.123456789012345678", "123456.789", "-0.3"]);
+}
+
+#[test]
+fn numbers_out_of_their_range_are_refused_with_key_and_range() {
+    let wanted = "limits.MAX_POSITION_PER_MARKET: 1.255 is not a number from 0 to 1000000 with at most 2 decimals";
+    assert_eq!(complaint("[limits]\nMAX_POSITION_PER_MARKET = 1.255"), format!("desk/isobar.toml:2: {wanted}"));
+    let wanted = "limits.max_open_orders: -1 is not a whole number from 0 to 10000";
+    assert_eq!(complaint("[limits]\nmax_open_orders = -1"), format!("desk/isobar.toml:2: {wanted}"));
+    let wanted = "fees.TAKER_FEE_RATE: 7 is not a number from 0 to 1 with at most 6 decimals";
+    assert_eq!(complaint("[fees]\nTAKER_FEE_RATE = 7"), format!("desk/isobar.toml:2: {wanted}"));
+    assert!(complaint("[feed]\nORDER_BOOK_STALE_SEC = 0").contains("from 0.001 to"));
+    assert!(complaint("[paper]\nlatency_ms = true").contains("paper.latency_ms: a number is wanted, not a boolean"));
+    assert!(complaint("[paper]\nlatency_ms = \"5e1\"").contains("\"5e1\" is not a decimal number"));
+    assert!(complaint("[fees]\nMAKER_FEE_RATE = nan").contains("fees.MAKER_FEE_RATE"));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    assert!(complaint("[venue]\nrest = \"https://host/v2\"").contains("go together"));
+    let both = "[venue]\nrest = \"host\"\nwebsocket = \"wss://host\"";
+    assert_eq!(complaint(both), "desk/isobar.toml:2: venue.rest: \"host\" does not begin with https:// or http://");
+    assert!(complaint("[venue]\nseries = []").contains("names no series"));
+    assert!(complaint("[venue]\nseries = [\"KXHIGHNY\", \"KXHIGHNY\"]").contains("twice"));
+    assert!(complaint("[venue]\nseries = [\"kxhighny\"]").contains("no name of a series"));
+    assert!(complaint("[paper]\nqueue = \"always\"").contains("always"));
+    assert!(parse("").expect_err("no slot").to_string().contains("no strategy"));
+    let twice = with_slot("[[slot]]\nname = \"edge\"\ncomponent = \"b.wasm\"");
+    assert!(twice.expect_err("the same name").to_string().contains("two slots named edge"));
+    assert!(complaint("[[slot]]\nname = \"Edge 1\"\ncomponent = \"b.wasm\"").contains("lower-case letters"));
+    assert!(complaint("[[slot]]\nname = \"a\"").contains("the key component is missing"));
+    assert!(complaint("[feed").starts_with("desk/isobar.toml:"));
+}
+
+#[test]
+fn a_library_of_the_environment_counts_where_the_file_names_none() {
+    let slot = "[[slot]]\nname = \"edge\"\ncomponent = \"edge.wasm\"";
+    let read = |text: String| {
+        let environment = Some(PathBuf::from("/opt/ort.so"));
+        Config::parse(&text, Path::new("isobar.toml"), environment).expect("a configuration").models.library
+    };
+    assert_eq!(read(slot.to_owned()), PathBuf::from("/opt/ort.so"));
+    assert_eq!(read(format!("[models]\nlibrary = \"mine.so\"\n{slot}")), PathBuf::from("mine.so"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("no/such/file.toml")).expect_err("not there").to_string();
+    assert!(error.starts_with("no/such/file.toml: "), "{error}");
+}

@@ -1,0 +1,230 @@
+//! Replay: feeds a run's journals to a fresh engine and compares everything that comes out.
+//!
+//! Answers and swaps come from the slot journals; nothing is asked of components, models or the network.
+
+use crate::slot::{Answer, Slot, World};
+use anyhow::{Context, Result};
+use isobar_engine::engine::Settings;
+use isobar_engine::event::{Body, Component, Fault};
+use isobar_engine::market::MarketId;
+use isobar_engine::snapshot::Snapshot;
+use isobar_engine::units::{Digest, Timestamp};
+use isobar_kalshi::protocol::Protocol;
+use isobar_store::{Run, SlotEntry, SlotReader, SlotRecord, Tail};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Instant;
+
+/// What a replay found.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    pub events: u64,
+    pub frames: u64,
+    pub gaps: u64,
+    pub unparsed: u64,
+    pub crossed_episodes: u64,
+    /// State of all slots at the end.
+    pub digest: String,
+    pub seconds: f64,
+    pub events_per_second: f64,
+    pub identical: bool,
+    pub first_difference: Option<Difference>,
+    pub slots: Vec<SlotOutcome>,
+    /// Bytes of a block that a crash cut short, which are no part of the run.
+    pub torn_bytes: u64,
+}
+
+/// What the replay of one slot found.
+#[derive(Debug, Serialize)]
+pub struct SlotOutcome {
+    pub slot: String,
+    pub decisions: u64,
+    pub digest: String,
+}
+
+/// The first place where a journal and a fresh engine disagree.
+#[derive(Clone, Debug, Serialize)]
+pub struct Difference {
+    pub slot: String,
+    /// Number of the input.
+    pub seq: u64,
+    pub recorded: String,
+    pub now: String,
+}
+
+/// A slot journal read in step with the feed.
+struct Recorded {
+    slot: String,
+    reader: SlotReader,
+    next: Option<SlotEntry>,
+    difference: Option<Difference>,
+}
+
+impl Recorded {
+    fn open(run: &Run, slot: &str) -> Result<(Self, Settings)> {
+        let mut reader = run.read_slot(slot).with_context(|| format!("slot {slot}"))?;
+        let first = reader.next()?;
+        let Some(SlotEntry { record: SlotRecord::Opening { settings, .. }, .. }) = first else {
+            anyhow::bail!("the journal of slot {slot} does not begin with its opening");
+        };
+        let settings = serde_json::from_str(&settings).context("the slot's settings")?;
+        let mut recorded = Self { slot: slot.to_owned(), reader, next: None, difference: None };
+        recorded.advance()?;
+        Ok((recorded, settings))
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        self.next = self.reader.next()?;
+        Ok(())
+    }
+
+    fn differ(&mut self, seq: u64, recorded: String, now: String) {
+        if self.difference.is_none() {
+            self.difference = Some(Difference { slot: self.slot.clone(), seq, recorded, now });
+        }
+    }
+
+    /// What came between the input `seq` and the next, if anything did.
+    fn between(&self, seq: u64) -> Option<&SlotRecord<'static>> {
+        self.next.as_ref().filter(|next| next.seq == seq).map(|next| &next.record)
+    }
+}
+
+/// Swaps the slot as its journal says, and compares the digest where a journal ended in order.
+fn catch_up(slot: &mut Slot, recorded: &mut Recorded, seq: u64) -> Result<()> {
+    loop {
+        match recorded.between(seq) {
+            Some(SlotRecord::Swapped(component)) => {
+                let component = component.clone().into_owned();
+                slot.swap(component, recorded);
+            }
+            Some(SlotRecord::Checkpoint { .. }) => slot.checkpoint(recorded),
+            Some(SlotRecord::Refused { .. } | SlotRecord::Closing) => recorded.advance()?,
+            _ => return Ok(()),
+        }
+        if recorded.difference.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+impl World for Recorded {
+    fn decide(&mut self, decision: u64, _: &Snapshot) -> Answer {
+        match self.next.as_ref().map(|next| &next.record) {
+            Some(SlotRecord::Decided { decision: recorded, outcome, took_ns, .. }) if *recorded == decision => {
+                Answer { outcome: outcome.clone().into_owned(), took_ns: *took_ns }
+            }
+            // `record` sees the same mismatch and names it.
+            _ => Answer { outcome: Err(Fault::Refused("no recorded answer".to_owned())), took_ns: 0 },
+        }
+    }
+
+    fn revert(&mut self) -> Option<Component> {
+        match self.next.as_ref().map(|next| &next.record) {
+            Some(SlotRecord::Swapped(component)) => Some(component.clone().into_owned()),
+            _ => None,
+        }
+    }
+
+    fn record(&mut self, seq: u64, _: Timestamp, now: &SlotRecord<'_>) {
+        if self.difference.is_some() {
+            return;
+        }
+        // A run that was killed has inputs that no slot has answered yet; what is missing at its end is no difference.
+        let Some(next) = &self.next else { return };
+        if next.seq != seq || next.record != *now {
+            let recorded = format!("at {}: {}", next.seq, brief(&next.record));
+            return self.differ(seq, recorded, brief(now));
+        }
+        if let Err(error) = self.advance() {
+            self.differ(seq, format!("unreadable: {error}"), brief(now));
+        }
+    }
+
+    fn resync(&mut self, _: MarketId) {}
+}
+
+/// A record in few words.
+fn brief(record: &SlotRecord<'_>) -> String {
+    let mut text = format!("{record:?}");
+    if text.len() > 300 {
+        let cut = (0..=300).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
+}
+
+/// Feeds every input of `run` to `each`, decoded.
+pub fn decode(
+    run: &Run,
+    mut each: impl FnMut(u64, Timestamp, &Body, &Protocol) -> Result<()>,
+) -> Result<(Protocol, u64)> {
+    let mut reader = run.read_feed()?;
+    let mut protocol = Protocol::new();
+    let mut transmit = Vec::new();
+    while let Some(record) = reader.next()? {
+        let body = protocol.apply(record.at, &record.input, &mut transmit);
+        transmit.clear();
+        each(record.seq, record.at, &body, &protocol)?;
+    }
+    let torn = match reader.tail() {
+        Tail::Whole => 0,
+        Tail::Torn { bytes, .. } => *bytes,
+    };
+    Ok((protocol, torn))
+}
+
+/// Replays all slots of the run in `folder`.
+pub fn replay(folder: &Path) -> Result<Outcome> {
+    let run = Run::open(folder)?;
+    let started = Instant::now();
+    let mut slots = Vec::new();
+    for name in run.slots()? {
+        let (recorded, settings) = Recorded::open(&run, &name)?;
+        slots.push((Slot::new(&name, settings), recorded));
+    }
+    let mut events = 0;
+    let (protocol, torn_bytes) = decode(&run, |seq, at, body, _| {
+        events += 1;
+        for (slot, recorded) in &mut slots {
+            slot.input(seq, at, body, recorded);
+            catch_up(slot, recorded, seq)?;
+        }
+        Ok(())
+    })?;
+    for (slot, recorded) in &mut slots {
+        if let Some(left) = recorded.next.take()
+            && slot.seq().is_some_and(|seq| left.seq <= seq)
+        {
+            recorded.differ(left.seq, brief(&left.record), "nothing".to_owned());
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let first = slots.iter().filter_map(|(_, recorded)| recorded.difference.clone()).min_by_key(|d| d.seq);
+    let counts = protocol.counts();
+    let digests: Vec<Digest> = slots.iter().map(|(slot, _)| slot.engine.digest()).collect();
+    let all: Vec<u8> = digests.iter().flat_map(|digest| digest.0).collect();
+    Ok(Outcome {
+        events,
+        frames: counts.frames,
+        gaps: counts.gaps,
+        unparsed: counts.unparsed,
+        crossed_episodes: slots.first().map_or(0, |(slot, _)| slot.engine.crossed_episodes()),
+        digest: Digest::of(&all).to_string(),
+        seconds,
+        events_per_second: events as f64 / seconds,
+        identical: first.is_none(),
+        first_difference: first,
+        slots: slots
+            .iter()
+            .zip(&digests)
+            .map(|((slot, _), digest)| SlotOutcome {
+                slot: slot.name.clone(),
+                decisions: slot.engine.counts().decisions,
+                digest: digest.to_string(),
+            })
+            .collect(),
+        torn_bytes,
+    })
+}

@@ -1,0 +1,171 @@
+//! One slot: an engine and the world that answers it. Live paper, replay and rerun are this code with another world.
+
+use blake3::Hasher;
+use isobar_engine::engine::{Engine, Settings};
+use isobar_engine::event::{Body, Component, Effect, Fault, Report};
+use isobar_engine::market::MarketId;
+use isobar_engine::snapshot::{Decision, Snapshot};
+use isobar_engine::units::{Digest, Timestamp};
+use isobar_store::{Seen, SlotRecord};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+/// A full state digest is journaled after this many inputs: often enough to find a difference, too seldom to be felt.
+pub const CHECKPOINT_EVERY: u64 = 4_096;
+
+/// What a component answered, and how long it took.
+pub struct Answer {
+    pub outcome: Result<Decision, Fault>,
+    pub took_ns: u64,
+}
+
+/// What stands around an engine. One world asks a component and writes a journal, the other reads a journal and compares.
+pub trait World {
+    /// Answers a question of the engine.
+    fn decide(&mut self, decision: u64, snapshot: &Snapshot) -> Answer;
+    /// Goes back to the version before, if there is one.
+    fn revert(&mut self) -> Option<Component>;
+    /// Takes note of what happened in the slot at this input, in order.
+    fn record(&mut self, seq: u64, at: Timestamp, record: &SlotRecord<'_>);
+    /// The engine doubts its book of a market.
+    fn resync(&mut self, market: MarketId);
+}
+
+/// An engine with its place in the feed.
+pub struct Slot {
+    pub name: String,
+    pub engine: Engine,
+    at: Timestamp,
+    seq: Option<u64>,
+    /// Hash over all effects so far.
+    rolling: Digest,
+    effects: Vec<Effect>,
+    queue: VecDeque<Effect>,
+}
+
+impl Slot {
+    pub fn new(name: &str, settings: Settings) -> Self {
+        Self {
+            name: name.to_owned(),
+            engine: Engine::new(settings),
+            at: Timestamp(0),
+            seq: None,
+            rolling: Digest::default(),
+            effects: Vec::new(),
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// Applies one input and everything that follows from it.
+    pub fn input(&mut self, seq: u64, at: Timestamp, body: &Body, world: &mut impl World) {
+        self.seq = Some(seq);
+        self.at = at;
+        self.step(seq, body, world);
+        if (seq + 1).is_multiple_of(CHECKPOINT_EVERY) {
+            self.checkpoint(world);
+        }
+    }
+
+    /// Takes down the digest of the whole state.
+    pub fn checkpoint(&self, world: &mut impl World) {
+        if let Some(seq) = self.seq {
+            world.record(seq, self.at, &SlotRecord::Checkpoint { digest: self.engine.digest() });
+        }
+    }
+
+    /// Ends the slot's journal in order.
+    pub fn close(&self, world: &mut impl World) {
+        self.checkpoint(world);
+        if let Some(seq) = self.seq {
+            world.record(seq, self.at, &SlotRecord::Closing);
+        }
+    }
+
+    /// Gives the slot another component, between two inputs.
+    pub fn swap(&mut self, component: Component, world: &mut impl World) {
+        let seq = self.seq.expect("a run begins with its opening, a slot is filled after it");
+        world.record(seq, self.at, &SlotRecord::Swapped(Cow::Borrowed(&component)));
+        self.step(seq, &Body::Swapped(component), world);
+    }
+
+    /// The number of the last input.
+    pub fn seq(&self) -> Option<u64> {
+        self.seq
+    }
+
+    /// The time of the last input.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Drain rule: an event and all that follows from it finish before the next.
+    fn step(&mut self, seq: u64, body: &Body, world: &mut impl World) {
+        self.apply(seq, body);
+        if self.queue.is_empty() {
+            return;
+        }
+        let mut hasher = Hasher::new();
+        hasher.update(&self.rolling.0);
+        while let Some(effect) = self.queue.pop_front() {
+            hasher.update(&postcard::to_stdvec(&effect).expect("an effect is plain data"));
+            match effect {
+                Effect::Decide { decision, snapshot } => self.decide(seq, decision, &snapshot, world),
+                Effect::Revert => {
+                    if let Some(component) = world.revert() {
+                        world.record(seq, self.at, &SlotRecord::Swapped(Cow::Borrowed(&component)));
+                        self.apply(seq, &Body::Swapped(component));
+                    }
+                }
+                Effect::Resync(market) => world.resync(market),
+                Effect::Report(report) => world.record(seq, self.at, &SlotRecord::Report(Cow::Owned(report))),
+            }
+        }
+        self.rolling = Digest(*hasher.finalize().as_bytes());
+        world.record(seq, self.at, &SlotRecord::Step { effects: self.rolling });
+    }
+
+    fn decide(&mut self, seq: u64, decision: u64, snapshot: &Snapshot, world: &mut impl World) {
+        let Answer { outcome, took_ns } = world.decide(decision, snapshot);
+        let record = SlotRecord::Decided {
+            decision,
+            event: Cow::Borrowed(&snapshot.event),
+            seen: Seen::of(snapshot),
+            outcome: Cow::Borrowed(&outcome),
+            took_ns,
+        };
+        world.record(seq, self.at, &record);
+        self.apply(seq, &Body::Decided { decision, outcome });
+    }
+
+    fn apply(&mut self, seq: u64, body: &Body) {
+        self.engine.apply(seq, self.at, body, &mut self.effects);
+        self.queue.extend(self.effects.drain(..));
+    }
+}
+
+/// What a slot did, for the screen and for reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub decisions: u64,
+    pub takes: u64,
+    pub quotes: u64,
+    pub fills: u64,
+    pub refusals: u64,
+}
+
+impl Tally {
+    /// Counts one record.
+    pub fn count(&mut self, record: &SlotRecord<'_>) {
+        match record {
+            SlotRecord::Decided { .. } => self.decisions += 1,
+            SlotRecord::Report(report) => match **report {
+                Report::Placed { take: true, .. } => self.takes += 1,
+                Report::Placed { take: false, .. } => self.quotes += 1,
+                Report::Filled { .. } => self.fills += 1,
+                Report::Refused { .. } => self.refusals += 1,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+}
