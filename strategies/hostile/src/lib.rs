@@ -1,6 +1,7 @@
 //! A guest that misbehaves on demand, for the tests of the host. Never traded with.
 //!
-//! What it does is a byte of the component itself, so that one build gives every kind: tests replace `BEHAVIOUR=0`.
+//! What it does is a byte of the component itself, so that one build gives every kind: tests replace `BEHAVIOUR=0`. A
+//! snapshot of the event `HOSTILE-x` asks for behaviour `x` as well, so that a component can fail after it was loaded.
 
 use isobar_strategy::{Decision, Description, Reason, Side, Snapshot, Watch};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,10 @@ static CALLS: AtomicU64 = AtomicU64::new(0);
 
 fn behaviour() -> u8 {
     std::hint::black_box(&BEHAVIOUR)[10]
+}
+
+fn asked(snapshot: &Snapshot) -> u8 {
+    snapshot.event.strip_prefix("HOSTILE-").and_then(|text| text.bytes().next()).unwrap_or_else(behaviour)
 }
 
 /// `7` never comes back from here; `8` asks for no levels.
@@ -36,7 +41,7 @@ pub fn describe() -> Description {
 pub fn decide(snapshot: &Snapshot) -> Decision {
     let mut decision = Decision::nothing();
     let calls = CALLS.fetch_add(1, Ordering::Relaxed);
-    match behaviour() {
+    match asked(snapshot) {
         b'1' => spin(),
         b'2' => panic!("hostile"),
         b'3' => {
@@ -45,7 +50,7 @@ pub fn decide(snapshot: &Snapshot) -> Decision {
                 hoard.push(std::hint::black_box(vec![1u8; 65_536]));
             }
         }
-        b'4' => decision.reasons.push(Reason { quantity: calls, ..Reason::pass(0, "counted") }),
+        b'4' if !snapshot.brackets.is_empty() => decision.reasons.push(Reason { quantity: calls, ..Reason::pass(0, "counted") }),
         b'5' => decision.quote(0, Side::Bid, 10_001, 100),
         b'6' => decision.quote(u16::try_from(snapshot.brackets.len()).unwrap_or(u16::MAX), Side::Bid, 100, 100),
         b'9' => (0..65).for_each(|_| decision.quote(0, Side::Bid, 100, 100)),
