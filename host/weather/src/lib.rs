@@ -1,1 +1,49 @@
-//! Placeholder.
+//! Observations and forecasts from their sources, and the features that are made of them.
+//!
+//! It owns what was known when: every value carries the time at which it was published, and [`features`] uses a value
+//! only after that. It refuses to interpret a forecast as a trade, and to know any model. Floating point is allowed
+//! here: this is before the wall.
+#![forbid(unsafe_code)]
+
+mod city;
+mod day;
+mod features;
+mod http;
+mod recorded;
+
+pub use city::City;
+pub use day::DailyWeather;
+pub use features::{FeatureRow, MODELS, NAMES, NoFeatures, features};
+pub use http::Source;
+pub use recorded::read_recorded;
+
+use std::path::PathBuf;
+
+/// Why weather could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The source did not answer in time; ask again later.
+    #[error("{url} gave no weather within the deadline; last: {last}")]
+    Unavailable {
+        /// What was asked.
+        url: String,
+        /// What the last try met.
+        last: String,
+    },
+    /// The source answered with something that asking again will not change.
+    #[error("{origin}: {reason}")]
+    Invalid {
+        /// Address or file.
+        origin: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A recording cannot be read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
