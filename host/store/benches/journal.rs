@@ -27,12 +27,17 @@ fn main() {
     divan::main();
 }
 
+/// A new journal for each sample: a file that keeps growing measures the disk.
 #[divan::bench(sample_count = 20)]
 fn append_buffered(bencher: divan::Bencher<'_, '_>) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let run = Run::create(folder.path()).expect("a run");
-    let mut feed = run.write_feed(Layout { pack: false, ..Layout::default() }).expect("a journal");
-    bencher.counter(ItemsCount::new(FRAMES)).bench_local(|| append(&mut feed, FRAMES));
+    const COUNT: usize = 20_000;
+    let begin = || {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = Run::create(folder.path()).expect("a run");
+        (run.write_feed(Layout { pack: false, ..Layout::default() }).expect("a journal"), folder)
+    };
+    let bencher = bencher.counter(ItemsCount::new(COUNT)).with_inputs(begin);
+    bencher.bench_local_refs(|(feed, _)| append(feed, COUNT));
 }
 
 #[divan::bench(sample_count = 20)]

@@ -2,7 +2,7 @@
 //!
 //! A record is `(at, Input)` in postcard; its number in the journal is the `seq` of the input, consecutive from 0.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::journal::{Kind, Layout, Notice, Position, Reader, Tail, Writer};
 use isobar_engine::event::Input;
 use isobar_engine::units::Timestamp;
@@ -77,13 +77,8 @@ impl FeedReader {
     /// The next input, or nothing at the current end; ask again after more was flushed.
     #[expect(clippy::should_implement_trait, reason = "records are lent, which an iterator cannot do")]
     pub fn next(&mut self) -> Result<Option<FeedRecord<'_>>> {
-        let before = self.0.next_record();
-        let place = self.0.place(before);
-        let Some((seq, payload)) = self.0.next()? else { return Ok(None) };
-        match postcard::from_bytes(payload) {
-            Ok((at, input)) => Ok(Some(FeedRecord { seq, at, input })),
-            Err(error) => Err(Error::Corrupt { place, what: format!("this is no input: {error}") }),
-        }
+        let record = self.0.decode()?;
+        Ok(record.map(|(seq, (at, input))| FeedRecord { seq, at, input }))
     }
 
     /// Sleeps until there is more to read, or `timeout` is over. For followers in the writer's process.

@@ -2,7 +2,7 @@
 //!
 //! A record is `(seq, at, SlotRecord)` in postcard, where `seq` and `at` are those of the input.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::journal::{Kind, Layout, Notice, Position, Reader, Tail, Writer};
 use isobar_engine::event::{Component, Fault, Level, Report};
 use isobar_engine::market::MarketId;
@@ -164,14 +164,8 @@ impl SlotReader {
     /// The next record, or nothing at the current end; ask again after more was flushed.
     #[expect(clippy::should_implement_trait, reason = "the same shape as the feed's reader")]
     pub fn next(&mut self) -> Result<Option<SlotEntry>> {
-        let Some((number, payload)) = self.0.next()? else { return Ok(None) };
-        match postcard::from_bytes(payload) {
-            Ok((seq, at, record)) => Ok(Some(SlotEntry { number, seq, at, record })),
-            Err(error) => {
-                let what = format!("this is no record of a slot: {error}");
-                Err(Error::Corrupt { place: self.0.place(number), what })
-            }
-        }
+        let entry = self.0.decode()?;
+        Ok(entry.map(|(number, (seq, at, record))| SlotEntry { number, seq, at, record }))
     }
 
     /// Sleeps until there is more to read, or `timeout` is over. For followers in the writer's process.

@@ -8,8 +8,10 @@ use super::block::{self, BLOCK_HEADER, RECORD_HEADER};
 use super::packed::{self, Unpacking};
 use super::segment::{self, HEADER, Header, packed_path, plain_path};
 use crate::error::{Error, Place, Result};
+use serde::Deserialize;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -119,24 +121,40 @@ impl Reader {
         }
     }
 
-    /// The next record with its number, or nothing at the current end.
+    /// The payload of the next record with its number, or nothing at the current end.
     ///
     /// Errors: [`Error::Corrupt`] with the place; nothing behind it is given out. [`Error::Version`], [`Error::Io`].
     #[expect(clippy::should_implement_trait, reason = "records are lent, which an iterator cannot do")]
     pub fn next(&mut self) -> Result<Option<(u64, &[u8])>> {
+        Ok(self.advance()?.map(|(number, range)| (number, &self.buffer[range])))
+    }
+
+    /// The next record, decoded, with its number. `T` borrows from the reader's buffer.
+    pub(crate) fn decode<'a, T: Deserialize<'a>>(&'a mut self) -> Result<Option<(u64, T)>> {
+        let Some((number, range)) = self.advance()? else { return Ok(None) };
+        match postcard::from_bytes(&self.buffer[range]) {
+            Ok(value) => Ok(Some((number, value))),
+            Err(error) => {
+                let place = self.place_at(self.before.offset, number);
+                Err(Error::Corrupt { place, what: format!("a record of this block cannot be decoded: {error}") })
+            }
+        }
+    }
+
+    /// Steps to the next record: its number, and where its payload is in the buffer.
+    fn advance(&mut self) -> Result<Option<(u64, Range<usize>)>> {
         if self.left == 0 && !self.next_block()? {
             return Ok(None);
         }
-        let number = self.here.record - u64::from(self.left);
+        let number = self.next_record();
         let Some((length, _)) = block::record(&self.buffer[self.at..self.start]) else {
-            let what = "a whole block has no whole record here";
             let offset = self.here.offset - (self.start - self.at) as u64;
-            return Err(self.corrupt(offset, number, what));
+            return Err(self.corrupt(offset, number, "a whole block has no whole record here"));
         };
         let from = self.at + RECORD_HEADER;
         self.at = from + length;
         self.left -= 1;
-        Ok(Some((number, &self.buffer[from..from + length])))
+        Ok(Some((number, from..self.at)))
     }
 
     /// Where a later reader can go on: behind the last block whose records were all given out.
@@ -152,11 +170,6 @@ impl Reader {
     /// How the journal ended when [`Self::next`] last gave nothing.
     pub fn tail(&self) -> &Tail {
         &self.tail
-    }
-
-    /// Where record `number` is, for an error about its content.
-    pub(crate) fn place(&self, number: u64) -> Place {
-        self.place_at(self.before.offset, number)
     }
 
     fn next_block(&mut self) -> Result<bool> {
