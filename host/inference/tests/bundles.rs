@@ -182,6 +182,28 @@ fn a_library_that_is_none_is_refused() {
     assert!(matches!(&nowhere, Error::Library { reason, .. } if reason.contains("not found")), "{nowhere}");
 }
 
+#[test]
+fn answers_that_are_no_probabilities_give_no_opinion() {
+    let runtime = runtime();
+    // The graph multiplies its curve by the constant `half`: name, then tag and length of four bytes, then the value.
+    for (factor, word) in [(f32::NAN, "outside"), (-3.0, "outside")] {
+        let mut bundle = Bundle::load(&folder("MIA")).expect("a bundle");
+        let pattern = [&b"half"[..], &[0x4a, 4], &0.5_f32.to_le_bytes()].concat();
+        let found = bundle.onnx.windows(pattern.len()).position(|bytes| bytes == pattern);
+        let value = found.expect("the constant") + pattern.len() - 4;
+        bundle.onnx[value..value + 4].copy_from_slice(&factor.to_le_bytes());
+        let mut session = Session::new(&runtime, bundle).expect("names and shapes are right");
+        let reason = session.predict(&summer()).expect_err("no opinion");
+        assert!(matches!(&reason, NoOpinion::BadAnswer(text) if text.contains(word)), "{reason}");
+    }
+}
+
+#[test]
+fn sessions_may_live_on_another_thread() {
+    fn movable<T: Send>() {}
+    movable::<Forecaster>();
+}
+
 const MARKETS: [(MarketId, Strike); 4] = [
     (MarketId(3), Strike::Less { cap: 80 }),
     (MarketId(4), Strike::Between { floor: 80, cap: 83 }),
