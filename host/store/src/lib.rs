@@ -2,6 +2,7 @@
 //!
 //! Everything that can differ between two runs is in the journals. The trading path appends to them and never asks
 //! anything here; whoever wants to know something reads a journal or the projection. Start reading at [`run`].
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod error;
 pub mod feed;
