@@ -4,7 +4,7 @@
 //! market means. A number that is not exactly representable is refused, never rounded.
 
 use crate::error::Error;
-use crate::wire::{self, BookSide, Fraction, Number, Outcome};
+use crate::wire::{self, BookSide, Fraction, Number, Outcome, Text};
 use isobar_engine::event::Level;
 use isobar_engine::market::{self, FeeSchedule, Ladder, MarketId, MarketStatus, Strike};
 use isobar_engine::units::{Price, Quantity, Side, Timestamp};
@@ -77,26 +77,37 @@ pub fn change(text: &[u8]) -> Option<i64> {
     Some(if negative { -units } else { units })
 }
 
-/// A price in either spelling: a decimal in dollars, or whole cents.
-pub fn price_of(number: &Number<'_>) -> Option<Price> {
-    match number {
-        Number::Decimal(text) => price(text.as_bytes()),
-        Number::Integer(cents) => u16::try_from(*cents).ok().and_then(Price::from_cents),
+/// A price in either spelling: a decimal in dollars, or (where that is absent or empty) whole cents.
+pub fn price_of(dollars: &Option<Text<'_>>, cents: Option<i64>) -> Option<Price> {
+    match dollars {
+        Some(dollars) if !dollars.is_empty() => price(dollars.as_bytes()),
+        _ => cents.and_then(whole_cents),
+    }
+}
+
+/// A price in whole cents, from 0 to 100.
+pub fn whole_cents(cents: i64) -> Option<Price> {
+    u16::try_from(cents).ok().and_then(Price::from_cents)
+}
+
+/// A signed change in either spelling, a decimal or whole contracts, in 1/100 contract.
+pub fn change_of(decimal: &Option<Text<'_>>, contracts: Option<i64>) -> Option<i64> {
+    match decimal {
+        Some(decimal) => change(decimal.as_bytes()),
+        None => contracts?.checked_mul(100).filter(|units| units.unsigned_abs() <= LARGEST_COUNT),
     }
 }
 
 /// A count in either spelling: a decimal, or whole contracts.
-pub fn quantity_of(number: &Number<'_>) -> Option<Quantity> {
-    change_of(number).and_then(|units| u64::try_from(units).ok()).map(Quantity::new)
+pub fn quantity_of(decimal: &Option<Text<'_>>, contracts: Option<i64>) -> Option<Quantity> {
+    change_of(decimal, contracts).and_then(|units| u64::try_from(units).ok()).map(Quantity::new)
 }
 
-/// A signed change in either spelling: a decimal, or whole contracts. In 1/100 contract.
-pub fn change_of(number: &Number<'_>) -> Option<i64> {
-    match number {
-        Number::Decimal(text) => change(text.as_bytes()),
-        Number::Integer(contracts) => {
-            contracts.checked_mul(100).filter(|units| units.unsigned_abs() <= LARGEST_COUNT)
-        }
+/// The count of a level.
+pub fn count(count: &Number<'_>) -> Option<Quantity> {
+    match count {
+        Number::Decimal(text) => quantity(text.as_bytes()),
+        Number::Integer(contracts) => quantity_of(&None, Some(*contracts)),
     }
 }
 
@@ -220,8 +231,7 @@ pub fn market(id: MarketId, listed: &wire::Market, series: &wire::Series) -> Res
         event: listed.event_ticker.clone(),
         series: series.ticker.clone(),
         strike: strike(listed),
-        ladder: Ladder::new(ranges.collect::<Result<_, Error>>()?)
-            .map_err(|error| untradable(error.to_string()))?,
+        ladder: Ladder::new(ranges.collect::<Result<_, Error>>()?).map_err(|error| untradable(error.to_string()))?,
         fees: fees(series)?,
         status: status(&listed.status).ok_or_else(|| untradable(format!("status {:?}", listed.status)))?,
         opens: at(&listed.open_time)?,
@@ -242,7 +252,9 @@ fn strike(listed: &wire::Market) -> Strike {
         Some("less_or_equal") => cap.and_then(|cap| cap.checked_add(1)).map(|cap| Strike::Less { cap }),
         Some("greater") => floor.map(|floor| Strike::Greater { floor }),
         Some("greater_or_equal") => floor.and_then(|floor| floor.checked_sub(1)).map(|floor| Strike::Greater { floor }),
-        Some("between") => floor.zip(cap).filter(|(floor, cap)| floor <= cap).map(|(floor, cap)| Strike::Between { floor, cap }),
+        Some("between") => {
+            floor.zip(cap).filter(|(floor, cap)| floor <= cap).map(|(floor, cap)| Strike::Between { floor, cap })
+        }
         _ => None,
     };
     strike.unwrap_or(Strike::Other)
@@ -257,9 +269,10 @@ pub fn seconds(unix: i64) -> Option<Timestamp> {
 pub fn time(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let number = |from: usize, to: usize| {
-        bytes.get(from..to)?.iter().try_fold(0i64, |sum, byte| {
-            byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0'))
-        })
+        bytes
+            .get(from..to)?
+            .iter()
+            .try_fold(0i64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
     };
     let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
     if marks.iter().any(|(at, mark)| bytes.get(*at) != Some(mark)) {
@@ -267,7 +280,11 @@ pub fn time(text: &str) -> Option<Timestamp> {
     }
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    if !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) || hour > 23 || minute > 59 || second > 59
+    if !(1..=12).contains(&month)
+        || !(1..=days_in(year, month)).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
     {
         return None;
     }
@@ -309,7 +326,8 @@ fn days_in(year: i64, month: i64) -> i64 {
 /// Days from 1970-01-01 in the Gregorian calendar, counted from March so that the leap day comes last.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day - 719_469
+    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day
+        - 719_469
 }
 
 #[cfg(test)]
@@ -324,9 +342,9 @@ mod tests {
         assert_eq!(units("1"), Some(10_000));
         assert_eq!(units("0.56"), Some(5_600));
         assert_eq!(units("0.560000"), Some(5_600), "six decimals occur in answers");
-        for garbage in
-            ["", "-", ".", "0.", ".5", "1.0001", "0.56001", "-0.01", "+0.5", "0.5.0", "0x5", " 0.5", "0.5 ", "1e-1", "٣"]
-        {
+        for garbage in [
+            "", "-", ".", "0.", ".5", "1.0001", "0.56001", "-0.01", "+0.5", "0.5.0", "0x5", " 0.5", "0.5 ", "1e-1", "٣",
+        ] {
             assert_eq!(units(garbage), None, "{garbage:?}");
         }
         assert_eq!(change(b"-54.00"), Some(-5_400));
@@ -353,7 +371,14 @@ mod tests {
         assert_eq!(time("2026-07-13T00:59:00-04:00"), time("2026-07-13T04:59:00Z"));
         assert_eq!(time("2026-07-11T09:30:30.719288Z").map(|t| t.0 % 1_000_000_000), Some(719_288_000));
         assert_eq!(time("2024-02-29T00:00:00Z"), Some(Timestamp(1_709_164_800_000_000_000)));
-        for wrong in ["", "2026-07-13", "2026-02-29T00:00:00Z", "2026-07-13T24:00:00Z", "2026-07-13T04:59:00", "2026-07-13T04:59:00.Z"] {
+        for wrong in [
+            "",
+            "2026-07-13",
+            "2026-02-29T00:00:00Z",
+            "2026-07-13T24:00:00Z",
+            "2026-07-13T04:59:00",
+            "2026-07-13T04:59:00.Z",
+        ] {
             assert_eq!(time(wrong), None, "{wrong:?}");
         }
     }

@@ -60,6 +60,7 @@ pub(crate) fn delta(frame: &[u8]) -> Option<Delta<'_>> {
 struct Scanner<'a>(&'a [u8]);
 
 impl<'a> Scanner<'a> {
+    #[inline(always)]
     fn expect(&mut self, text: &[u8]) -> Option<()> {
         self.0 = self.0.strip_prefix(text)?;
         Some(())
@@ -76,13 +77,32 @@ impl<'a> Scanner<'a> {
         Some(number.iter().fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0')))
     }
 
-    /// The rest of a string, its closing quote included: printable ASCII without escapes.
+    /// The rest of a string, its closing quote included: ASCII without escapes or control characters.
+    #[inline]
     fn string(&mut self) -> Option<&'a [u8]> {
-        let end = self.0.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' ' | 0x7f..))?;
+        let mut end = 0;
+        while let Some(word) = self.0[end..].first_chunk::<8>() {
+            let stops = stops(u64::from_le_bytes(*word));
+            if stops != 0 {
+                end += stops.trailing_zeros() as usize / 8;
+                break;
+            }
+            end += 8;
+        }
+        end += self.0[end..].iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' ' | 0x80..))?;
         let (text, rest) = self.0.split_at(end);
         self.0 = rest.strip_prefix(b"\"")?;
         Some(text)
     }
+}
+
+/// The high bit of the first byte of `word` that ends a plain string: a quote, a backslash, a control character, or no ASCII.
+/// Bits above it mean nothing, since borrows run upwards.
+fn stops(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word & HIGHS;
+    below(word ^ (ONES * 0x22), 1) | below(word ^ (ONES * 0x5c), 1) | below(word, 0x20) | (word & HIGHS)
 }
 
 #[cfg(test)]
@@ -99,6 +119,20 @@ mod tests {
         assert_eq!((read.outcome, read.price.units(), read.change), (Outcome::Yes, 4_700, -300));
         let read = delta(NEW.as_bytes()).expect("a delta");
         assert_eq!((read.sid, read.seq, read.outcome, read.change), (1, Some(3), Outcome::No, 4_163));
+    }
+
+    #[test]
+    fn a_string_ends_at_the_same_byte_whether_read_by_words_or_by_bytes() {
+        for byte in 0..=255u8 {
+            for at in 0..20 {
+                let mut text = [b'x'; 24];
+                text[at] = byte;
+                text[23] = b'"';
+                let plain = matches!(byte, b' '..=0x7f) && byte != b'\\';
+                let expected = if byte == b'"' { Some(&text[..at]) } else { plain.then_some(&text[..23]) };
+                assert_eq!(Scanner(&text).string(), expected, "byte {byte} at {at}");
+            }
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! Fields carry the venue's names; their meaning is in PROTOCOL.md 2 and 3 and in the venue's asyncapi.yaml and
 //! openapi.yaml. Unknown fields are ignored, since the venue adds some every few weeks. Three eras of prices occur in
 //! recordings: integer cents (`price`), cents beside dollars (`price_dollars`), and dollars with fixed-point counts
-//! (`price_dollars`, `delta_fp`); every message accepts all of them. Fractions as JSON numbers are refused where money or
-//! contracts are meant.
+//! (`price_dollars`, `delta_fp`); every message accepts all of them. A field says by its name what it is: `*_dollars` and `*_fp`
+//! are decimal strings and nothing else, the old fields are integers and nothing else, so that no cent is taken for a dollar.
 #![allow(missing_docs)]
 
 mod account;
@@ -50,7 +50,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A price or a count: a decimal string today, an integer in older recordings.
+/// The count of a level: a decimal string today, whole contracts in older recordings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Number<'a> {
     Integer(i64),
@@ -115,8 +115,10 @@ pub enum BookSide {
     Ask,
 }
 
-/// Price and count of a level.
-pub type Level<'a> = (Number<'a>, Number<'a>);
+/// Price in dollars and count of a level.
+pub type Level<'a> = (Text<'a>, Number<'a>);
+/// Price in whole cents and count of a level, in older recordings.
+pub type CentLevel<'a> = (i64, Number<'a>);
 
 /// `orderbook_snapshot`. A side without orders is left out.
 #[derive(Clone, Debug, Deserialize)]
@@ -132,9 +134,9 @@ pub struct BookSnapshot<'a> {
     #[serde(borrow, default)]
     pub no_dollars: Option<Vec<Level<'a>>>,
     #[serde(borrow, default)]
-    pub yes: Option<Vec<Level<'a>>>,
+    pub yes: Option<Vec<CentLevel<'a>>>,
     #[serde(borrow, default)]
-    pub no: Option<Vec<Level<'a>>>,
+    pub no: Option<Vec<CentLevel<'a>>>,
 }
 
 /// `orderbook_delta`.
@@ -144,13 +146,13 @@ pub struct BookDelta<'a> {
     pub market_ticker: Text<'a>,
     pub side: Outcome,
     #[serde(borrow, default)]
-    pub price_dollars: Option<Number<'a>>,
+    pub price_dollars: Option<Text<'a>>,
+    #[serde(default)]
+    pub price: Option<i64>,
     #[serde(borrow, default)]
-    pub price: Option<Number<'a>>,
-    #[serde(borrow, default)]
-    pub delta_fp: Option<Number<'a>>,
-    #[serde(borrow, default)]
-    pub delta: Option<Number<'a>>,
+    pub delta_fp: Option<Text<'a>>,
+    #[serde(default)]
+    pub delta: Option<i64>,
 }
 
 /// `ticker`. An empty side is shown as $0 or $1 with size 0; `price_dollars` may be the empty string.
@@ -159,17 +161,17 @@ pub struct Ticker<'a> {
     #[serde(borrow)]
     pub market_ticker: Text<'a>,
     #[serde(borrow, default)]
-    pub yes_bid_dollars: Option<Number<'a>>,
+    pub yes_bid_dollars: Option<Text<'a>>,
     #[serde(borrow, default)]
-    pub yes_ask_dollars: Option<Number<'a>>,
+    pub yes_ask_dollars: Option<Text<'a>>,
+    #[serde(default)]
+    pub yes_bid: Option<i64>,
+    #[serde(default)]
+    pub yes_ask: Option<i64>,
     #[serde(borrow, default)]
-    pub yes_bid: Option<Number<'a>>,
+    pub yes_bid_size_fp: Option<Text<'a>>,
     #[serde(borrow, default)]
-    pub yes_ask: Option<Number<'a>>,
-    #[serde(borrow, default)]
-    pub yes_bid_size_fp: Option<Number<'a>>,
-    #[serde(borrow, default)]
-    pub yes_ask_size_fp: Option<Number<'a>>,
+    pub yes_ask_size_fp: Option<Text<'a>>,
 }
 
 /// `trade`.
@@ -180,13 +182,13 @@ pub struct Trade<'a> {
     #[serde(borrow, default)]
     pub trade_id: Option<Text<'a>>,
     #[serde(borrow, default)]
-    pub yes_price_dollars: Option<Number<'a>>,
+    pub yes_price_dollars: Option<Text<'a>>,
+    #[serde(default)]
+    pub yes_price: Option<i64>,
     #[serde(borrow, default)]
-    pub yes_price: Option<Number<'a>>,
-    #[serde(borrow, default)]
-    pub count_fp: Option<Number<'a>>,
-    #[serde(borrow, default)]
-    pub count: Option<Number<'a>>,
+    pub count_fp: Option<Text<'a>>,
+    #[serde(default)]
+    pub count: Option<i64>,
     #[serde(default)]
     pub taker_book_side: Option<BookSide>,
     #[serde(default)]
@@ -209,7 +211,7 @@ pub struct MarketLifecycle<'a> {
     #[serde(borrow, default)]
     pub result: Option<Text<'a>>,
     #[serde(borrow, default)]
-    pub settlement_value: Option<Number<'a>>,
+    pub settlement_value: Option<Text<'a>>,
 }
 
 /// `event_lifecycle`.

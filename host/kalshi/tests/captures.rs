@@ -40,9 +40,9 @@ fn replay(path: &Path) -> Counts {
 fn general_reader_agrees(frame: &str, body: &Body) {
     let Body::Delta { side, price, change, .. } = body else { return };
     let read: wire::Message<wire::BookDelta<'_>> = serde_json::from_str(frame).expect("a delta");
-    let at = read.msg.price_dollars.as_ref().and_then(convert::price_of).expect("a price");
+    let at = convert::price_of(&read.msg.price_dollars, read.msg.price).expect("a price");
     assert_eq!((*side, *price), convert::level_price(read.msg.side, at, false), "{frame}");
-    assert_eq!(Some(*change), read.msg.delta_fp.as_ref().and_then(convert::change_of), "{frame}");
+    assert_eq!(Some(*change), convert::change_of(&read.msg.delta_fp, read.msg.delta), "{frame}");
 }
 
 #[test]
@@ -110,8 +110,8 @@ fn a_recorded_weather_book_is_reflected_once() {
     let Body::Snapshot { bids, asks, .. } = bench.frame(raw["raw"].as_str().expect("text")) else {
         panic!("no snapshot");
     };
-    assert_eq!((bids.len(), asks.len()), (10, 55));
+    assert_eq!((bids.len(), asks.len()), (10, 57));
     assert_eq!((bids[0].price.to_string(), bids[0].quantity.to_string()), ("0.1000".into(), "29.00".into()));
     assert_eq!((asks[0].price.to_string(), asks[0].quantity.to_string()), ("0.1100".into(), "207.00".into()));
-    assert_eq!(asks[54].price.to_string(), "0.9900");
+    assert_eq!(asks[56].price.to_string(), "0.9900");
 }

@@ -1,4 +1,4 @@
-//! Mutated frames: the protocol never panics and accounts for every frame. Seeded, so that a finding can be repeated.
+//! Mutated frames: the protocol never panics and accounts for every frame, and its two readers of a delta agree. Seeded, so that a finding can be repeated.
 //!
 //! A short run is part of the tests; `FUZZ_SECONDS` makes it long and `FUZZ_SEED` another one.
 
@@ -27,8 +27,16 @@ fn corpus() -> Vec<Vec<u8>> {
 }
 
 const BLOWN_UP: [&str; 10] = [
-    "0", "-1", "1e999", "99999999999999999999999999", "18446744073709551615", "9223372036854775807",
-    "-9223372036854775808", "4294967296", "0.00001", "null",
+    "0",
+    "-1",
+    "1e999",
+    "99999999999999999999999999",
+    "18446744073709551615",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "4294967296",
+    "0.00001",
+    "null",
 ];
 
 fn mutate(rng: &mut ChaCha8Rng, corpus: &[Vec<u8>]) -> Vec<u8> {
@@ -99,11 +107,15 @@ fn run(seed: u64, frames: Option<u64>, until: Instant) -> u64 {
     let mut transmit: Vec<Transmit> = Vec::new();
     let (mut at, mut done) = (Timestamp(0), 0);
     while frames.is_none_or(|frames| done < frames) && Instant::now() < until {
-        let mut protocol = Protocol::new();
-        protocol.apply(at, &Input::Listed(listed.clone()), &mut transmit);
-        for connection in 0..2 {
-            let connected = Input::Connected { connection, use_yes_price: connection == 1, observed: connection == 1 };
-            protocol.apply(at, &connected, &mut transmit);
+        // The second one gets every frame behind a blank, which only the general reader takes.
+        let (mut protocol, mut general) = (Protocol::new(), Protocol::new());
+        for protocol in [&mut protocol, &mut general] {
+            protocol.apply(at, &Input::Listed(listed.clone()), &mut transmit);
+            for connection in 0..2 {
+                let (use_yes_price, observed) = (connection == 1, connection == 1);
+                let connected = Input::Connected { connection, use_yes_price, observed };
+                protocol.apply(at, &connected, &mut transmit);
+            }
         }
         for step in 0..5_000u32 {
             at = at.plus(rng.random_range(0..SECOND / 10));
@@ -111,7 +123,13 @@ fn run(seed: u64, frames: Option<u64>, until: Instant) -> u64 {
             let before = protocol.counts();
             let body = protocol.apply(at, &Input::Frame { connection: step % 2, text: &frame }, &mut transmit);
             check(&body, count);
+            let behind_a_blank = [b" ", &frame[..]].concat();
+            let input = Input::Frame { connection: step % 2, text: &behind_a_blank };
+            let other = general.apply(at, &input, &mut transmit);
+            let same = body == other || matches!((&body, &other), (Body::Unparsed(_), Body::Unparsed(_)));
+            assert!(same, "seed {seed}: {body:?} and {other:?}: {}", String::from_utf8_lossy(&frame));
             let counts = protocol.counts();
+            assert_eq!(counts, general.counts());
             let told = matches!(body, Body::Unparsed(_));
             assert_eq!(told, counts.unparsed > before.unparsed, "seed {seed}: {}", String::from_utf8_lossy(&frame));
             assert_eq!(counts.accounted(), counts.frames, "seed {seed}: {}", String::from_utf8_lossy(&frame));
@@ -121,7 +139,9 @@ fn run(seed: u64, frames: Option<u64>, until: Instant) -> u64 {
                 2..10 => Input::Tick,
                 _ => continue,
             };
-            check(&protocol.apply(at, &other, &mut transmit), count);
+            let body = protocol.apply(at, &other, &mut transmit);
+            check(&body, count);
+            assert_eq!(body, general.apply(at, &other, &mut transmit), "seed {seed}");
             transmit.clear();
         }
         done += 5_000;

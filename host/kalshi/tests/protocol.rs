@@ -26,7 +26,9 @@ fn delta(seq: u64) -> String {
 }
 
 fn snapshot(seq: u64, ticker: &str) -> String {
-    format!(r#"{{"type":"orderbook_snapshot","sid":1,"seq":{seq},"msg":{{"market_ticker":"{ticker}","market_id":""}}}}"#)
+    format!(
+        r#"{{"type":"orderbook_snapshot","sid":1,"seq":{seq},"msg":{{"market_ticker":"{ticker}","market_id":""}}}}"#
+    )
 }
 
 fn stale(markets: &[MarketId], reason: StaleReason) -> Body {
@@ -76,10 +78,37 @@ fn both_price_scales_give_the_same_bodies() {
     for text in &frames()[..12] {
         let reflected = text
             .replace(r#"[["0.0200","75.00"],["0.4800","2.00"]]"#, r#"[["0.9800","75.00"],["0.5200","2.00"]]"#)
-            .replace(r#""price_dollars":"0.4800","delta_fp":"41.63""#, r#""price_dollars":"0.5200","delta_fp":"41.63""#);
+            .replace(
+                r#""price_dollars":"0.4800","delta_fp":"41.63""#,
+                r#""price_dollars":"0.5200","delta_fp":"41.63""#,
+            );
         assert_eq!(plain.frame(text), yes.frame(&reflected));
     }
     assert_eq!(plain.protocol.counts().deltas, 3);
+}
+
+#[test]
+fn all_three_eras_of_prices_give_the_same_book() {
+    let snapshot = |sides: &str| {
+        format!(r#"{{"type":"orderbook_snapshot","sid":1,"seq":1,"msg":{{"market_ticker":"{BRACKET}",{sides}}}}}"#)
+    };
+    let eras = [
+        r#""yes":[[8,300],[22,333]],"no":[[54,20],[56,146]]"#,
+        r#""yes":[[8,300],[22,333]],"yes_dollars":[["0.0800",300],["0.2200",333]],"no":[[54,20],[56,146]],"no_dollars":[["0.5400",20],["0.5600",146]]"#,
+        r#""yes_dollars_fp":[["0.0800","300.00"],["0.2200","333.00"]],"no_dollars_fp":[["0.5400","20.00"],["0.5600","146.00"]]"#,
+    ];
+    let expected = Body::Snapshot {
+        market: M0,
+        bids: vec![level(2_200, 33_300), level(800, 30_000)],
+        asks: vec![level(4_400, 14_600), level(4_600, 2_000)],
+    };
+    for era in eras {
+        assert_eq!(Bench::observed(false).frame(&snapshot(era)), expected, "{era}");
+    }
+    let mixed_up = snapshot(r#""yes_dollars_fp":[[1,"300.00"]]"#);
+    assert!(matches!(Bench::observed(false).frame(&mixed_up), Body::Unparsed(_)), "no dollar is taken for a cent");
+    let twice = snapshot(r#""yes_dollars_fp":[["0.0800","300.00"],["0.0800","1.00"]]"#);
+    assert!(matches!(Bench::observed(false).frame(&twice), Body::Unparsed(_)));
 }
 
 #[test]
@@ -135,7 +164,9 @@ fn a_message_of_a_known_book_that_cannot_be_read_makes_that_book_stale() {
     assert_eq!(bench.frame(&broken), stale(&[M0], StaleReason::Corrupt));
     let nameless = delta(4).replace("market_ticker", "market_name");
     assert_eq!(bench.frame(&nameless), stale(&[M1], StaleReason::Corrupt));
-    assert!(matches!(bench.frame(&delta(5).replace(BRACKET, "KXOTHER")), Body::Unparsed(reason) if reason.contains("unlisted")));
+    assert!(
+        matches!(bench.frame(&delta(5).replace(BRACKET, "KXOTHER")), Body::Unparsed(reason) if reason.contains("unlisted"))
+    );
 }
 
 #[test]
@@ -151,8 +182,16 @@ fn what_is_not_listed_is_counted_and_quiet() {
 fn nonsense_is_unparsed_with_a_reason() {
     let mut bench = Bench::observed(false);
     for text in [
-        "", "{", "null", "[]", "\"orderbook_delta\"", "{}", r#"{"type":7}"#, r#"{"type":"orderbook_delta","sid":-1}"#,
-        r#"{"type":"surprise","sid":1}"#, r#"{"type":"trade","type":"trade"}"#,
+        "",
+        "{",
+        "null",
+        "[]",
+        "\"orderbook_delta\"",
+        "{}",
+        r#"{"type":7}"#,
+        r#"{"type":"orderbook_delta","sid":-1}"#,
+        r#"{"type":"surprise","sid":1}"#,
+        r#"{"type":"trade","type":"trade"}"#,
         r#"{"type":"trade","sid":3,"seq":99999999999999999999999}"#,
     ] {
         let body = bench.frame(text);
@@ -195,7 +234,9 @@ fn a_connection_is_subscribed_by_ticker_with_the_price_scale_spelled_out() {
     assert_eq!(
         bench.texts(),
         [
-            format!(r#"{{"id":1,"cmd":"subscribe","params":{{"channels":["orderbook_delta"],{both},"use_yes_price":true}}}}"#),
+            format!(
+                r#"{{"id":1,"cmd":"subscribe","params":{{"channels":["orderbook_delta"],{both},"use_yes_price":true}}}}"#
+            ),
             format!(r#"{{"id":2,"cmd":"subscribe","params":{{"channels":["ticker"],{both}}}}}"#),
             format!(r#"{{"id":3,"cmd":"subscribe","params":{{"channels":["trade"],{both}}}}}"#),
             r#"{"id":4,"cmd":"subscribe","params":{"channels":["market_lifecycle_v2"]}}"#.to_owned(),

@@ -63,7 +63,10 @@ fn the_feed_hands_on_frames_in_order_and_answers_pings() {
         assert!(rest.contains(&text("three")) && rest.contains(&FeedEvent::Pong), "{rest:?}");
         assert_eq!(feed.try_next(), None);
         let seen = server.await.expect("served");
-        assert!(seen.contains(&Message::Pong("heartbeat".into())) && seen.contains(&Message::text("hello")), "{seen:?}");
+        assert!(
+            seen.contains(&Message::Pong("heartbeat".into())) && seen.contains(&Message::text("hello")),
+            "{seen:?}"
+        );
     });
 }
 

@@ -4,7 +4,7 @@ use super::connection::{Channel, Purpose};
 use super::{Protocol, Transmit};
 use crate::convert;
 use crate::scan::{self, Delta};
-use crate::wire::{self, Message, Number};
+use crate::wire::{self, Message};
 use isobar_engine::event::{Body, StaleReason, Ticker, Trade};
 use isobar_engine::market::{MarketId, MarketStatus};
 use isobar_engine::units::{Price, Quantity, Timestamp};
@@ -138,8 +138,8 @@ impl Protocol {
     }
 
     fn general_delta(&mut self, index: usize, sid: u32, delta: &wire::BookDelta<'_>) -> Result<Body, String> {
-        let price = first([&delta.price_dollars, &delta.price]).and_then(convert::price_of).ok_or("no price")?;
-        let change = first([&delta.delta_fp, &delta.delta]).and_then(convert::change_of).ok_or("no change")?;
+        let price = convert::price_of(&delta.price_dollars, delta.price).ok_or("no price")?;
+        let change = convert::change_of(&delta.delta_fp, delta.delta).ok_or("no change")?;
         let ticker = delta.market_ticker.as_bytes();
         Ok(self.delta(index, &Delta { sid, seq: None, ticker, outcome: delta.side, price, change }))
     }
@@ -162,12 +162,23 @@ impl Protocol {
         let name = &*book.market_ticker;
         let market = self.tickers.find(name.as_bytes()).ok_or_else(|| format!("unlisted {name}"))?;
         let open = &mut self.connections[index];
-        let side = |outcome, spellings: [&Option<Vec<wire::Level<'_>>>; 3]| {
-            let levels = spellings.into_iter().find_map(Option::as_deref).unwrap_or_default();
-            convert::ladder(outcome, levels, open.use_yes_price, convert::price_of, convert::quantity_of)
+        let scale = open.use_yes_price;
+        let dollars = |outcome, levels: &[wire::Level<'_>]| {
+            convert::ladder(outcome, levels, scale, |price| convert::price(price.as_bytes()), convert::count)
         };
-        let bids = side(wire::Outcome::Yes, [&book.yes_dollars_fp, &book.yes_dollars, &book.yes])?;
-        let asks = side(wire::Outcome::No, [&book.no_dollars_fp, &book.no_dollars, &book.no])?;
+        let side =
+            |outcome, newest: &Option<Vec<_>>, newer: &Option<Vec<_>>, old: &Option<Vec<wire::CentLevel<'_>>>| match (
+                newest.as_deref().or(newer.as_deref()),
+                old,
+            ) {
+                (Some(levels), _) => dollars(outcome, levels),
+                (None, Some(old)) => {
+                    convert::ladder(outcome, old, scale, |cents| convert::whole_cents(*cents), convert::count)
+                }
+                (None, None) => Ok(Vec::new()),
+            };
+        let bids = side(wire::Outcome::Yes, &book.yes_dollars_fp, &book.yes_dollars, &book.yes)?;
+        let asks = side(wire::Outcome::No, &book.no_dollars_fp, &book.no_dollars, &book.no)?;
         if open.closing {
             self.counts.awaiting += 1;
             return Ok(Body::Quiet);
@@ -181,16 +192,12 @@ impl Protocol {
     }
 
     fn ticker(&mut self, ticker: &wire::Ticker<'_>) -> Result<Body, String> {
-        let price = |side: &str, spellings| {
-            let number = first(spellings).ok_or_else(|| format!("no {side}"))?;
-            convert::price_of(number).ok_or_else(|| format!("{side} {number:?}"))
-        };
-        let size = |number: &Option<Number<'_>>| match number {
-            Some(number) => convert::quantity_of(number).map(Some).ok_or_else(|| format!("size {number:?}")),
+        let size = |text: &Option<wire::Text<'_>>| match text {
+            Some(text) => convert::quantity(text.as_bytes()).map(Some).ok_or_else(|| format!("size {:?}", &**text)),
             None => Ok(None),
         };
-        let bid = price("yes_bid", [&ticker.yes_bid_dollars, &ticker.yes_bid])?;
-        let ask = price("yes_ask", [&ticker.yes_ask_dollars, &ticker.yes_ask])?;
+        let bid = convert::price_of(&ticker.yes_bid_dollars, ticker.yes_bid).ok_or("no yes_bid")?;
+        let ask = convert::price_of(&ticker.yes_ask_dollars, ticker.yes_ask).ok_or("no yes_ask")?;
         let (bid_size, ask_size) = (size(&ticker.yes_bid_size_fp)?, size(&ticker.yes_ask_size_fp)?);
         let Some(market) = self.tickers.find(ticker.market_ticker.as_bytes()) else {
             self.counts.unlisted += 1;
@@ -206,8 +213,8 @@ impl Protocol {
     }
 
     fn trade(&mut self, trade: &wire::Trade<'_>) -> Result<Body, String> {
-        let price = first([&trade.yes_price_dollars, &trade.yes_price]).and_then(convert::price_of).ok_or("no price")?;
-        let quantity = first([&trade.count_fp, &trade.count]).and_then(convert::quantity_of).ok_or("no count")?;
+        let price = convert::price_of(&trade.yes_price_dollars, trade.yes_price).ok_or("no price")?;
+        let quantity = convert::quantity_of(&trade.count_fp, trade.count).ok_or("no count")?;
         let taker = convert::taker(trade).ok_or("no taker side")?;
         let Some(market) = self.tickers.find(trade.market_ticker.as_bytes()) else {
             self.counts.unlisted += 1;
@@ -229,7 +236,10 @@ impl Protocol {
         transmit: &mut Vec<Transmit>,
     ) -> Result<Body, String> {
         let value = match &change.settlement_value {
-            Some(value) => Some(convert::price_of(value).ok_or_else(|| format!("settlement value {value:?}"))?),
+            Some(value) => {
+                let price = convert::price(value.as_bytes());
+                Some(price.ok_or_else(|| format!("settlement value {:?}", &**value))?)
+            }
             None => None,
         };
         let closes = match &*change.event_type {
@@ -305,13 +315,7 @@ impl Protocol {
     }
 
     /// An update names the complete ticker list of its subscription: of markets met in mid-stream we learn here.
-    fn acknowledged(
-        &mut self,
-        index: usize,
-        sub: Option<usize>,
-        id: Option<u64>,
-        text: &[u8],
-    ) -> Result<Body, String> {
+    fn acknowledged(&mut self, index: usize, sub: Option<usize>, id: Option<u64>, text: &[u8]) -> Result<Body, String> {
         let ok: wire::Ok_<'_> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         let open = &mut self.connections[index];
         open.answered(id);
@@ -401,11 +405,6 @@ impl Protocol {
         self.counts.stale += 1;
         Body::Stale { markets, reason: StaleReason::Terminated }
     }
-}
-
-/// The first spelling that is there; an empty string counts as absent.
-fn first<'a, 'f>(spellings: [&'a Option<Number<'f>>; 2]) -> Option<&'a Number<'f>> {
-    spellings.into_iter().flatten().find(|number| !matches!(number, Number::Decimal(text) if text.is_empty()))
 }
 
 fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, String> {

@@ -1,6 +1,6 @@
 //! Messages about the account's own orders, fills and positions (PROTOCOL.md 2.8 to 2.12).
 
-use super::{BookSide, Number, Outcome, Text};
+use super::{BookSide, Outcome, Text};
 use serde::Deserialize;
 
 /// `fill`. `yes_price_dollars` is the YES price for either side.
@@ -16,13 +16,13 @@ pub struct Fill<'a> {
     pub market_ticker: Text<'a>,
     pub is_taker: bool,
     #[serde(borrow)]
-    pub yes_price_dollars: Number<'a>,
+    pub yes_price_dollars: Text<'a>,
     #[serde(borrow)]
-    pub count_fp: Number<'a>,
+    pub count_fp: Text<'a>,
     #[serde(borrow, default)]
-    pub fee_cost: Option<Number<'a>>,
+    pub fee_cost: Option<Text<'a>>,
     #[serde(borrow, default)]
-    pub post_position_fp: Option<Number<'a>>,
+    pub post_position_fp: Option<Text<'a>>,
     #[serde(default)]
     pub outcome_side: Option<Outcome>,
     #[serde(default)]
@@ -43,21 +43,21 @@ pub struct UserOrder<'a> {
     #[serde(borrow)]
     pub status: Text<'a>,
     #[serde(borrow)]
-    pub yes_price_dollars: Number<'a>,
+    pub yes_price_dollars: Text<'a>,
     #[serde(borrow)]
-    pub fill_count_fp: Number<'a>,
+    pub fill_count_fp: Text<'a>,
     #[serde(borrow)]
-    pub remaining_count_fp: Number<'a>,
+    pub remaining_count_fp: Text<'a>,
     #[serde(borrow)]
-    pub initial_count_fp: Number<'a>,
+    pub initial_count_fp: Text<'a>,
     #[serde(default)]
     pub book_side: Option<BookSide>,
     #[serde(default)]
     pub outcome_side: Option<Outcome>,
     #[serde(borrow, default)]
-    pub taker_fees_dollars: Option<Number<'a>>,
+    pub taker_fees_dollars: Option<Text<'a>>,
     #[serde(borrow, default)]
-    pub maker_fees_dollars: Option<Number<'a>>,
+    pub maker_fees_dollars: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub last_update_reason: Option<Text<'a>>,
     #[serde(default)]
@@ -70,13 +70,13 @@ pub struct MarketPosition<'a> {
     #[serde(borrow)]
     pub market_ticker: Text<'a>,
     #[serde(borrow)]
-    pub position_fp: Number<'a>,
+    pub position_fp: Text<'a>,
     #[serde(borrow, default)]
-    pub position_cost_dollars: Option<Number<'a>>,
+    pub position_cost_dollars: Option<Text<'a>>,
     #[serde(borrow, default)]
-    pub realized_pnl_dollars: Option<Number<'a>>,
+    pub realized_pnl_dollars: Option<Text<'a>>,
     #[serde(borrow, default)]
-    pub fees_paid_dollars: Option<Number<'a>>,
+    pub fees_paid_dollars: Option<Text<'a>>,
 }
 
 /// `order_group_updates`.
@@ -87,5 +87,5 @@ pub struct OrderGroupUpdate<'a> {
     #[serde(borrow)]
     pub order_group_id: Text<'a>,
     #[serde(borrow, default)]
-    pub contracts_limit_fp: Option<Number<'a>>,
+    pub contracts_limit_fp: Option<Text<'a>>,
 }

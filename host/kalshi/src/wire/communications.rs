@@ -1,7 +1,7 @@
 //! Channels that a weather trader does not subscribe: requests for quotes and index feeds. Each is read by its own type
 //! (what the venue's asyncapi.yaml requires), so that a recording that has them stays free of unparsed frames.
 
-use super::{Number, Text};
+use super::Text;
 use serde::Deserialize;
 
 /// `rfq_created`, `rfq_deleted`.
@@ -14,9 +14,9 @@ pub struct QuoteRequest<'a> {
     #[serde(borrow)]
     pub market_ticker: Text<'a>,
     #[serde(borrow, default)]
-    pub contracts_fp: Option<Number<'a>>,
+    pub contracts_fp: Option<Text<'a>>,
     #[serde(borrow, default)]
-    pub target_cost_dollars: Option<Number<'a>>,
+    pub target_cost_dollars: Option<Text<'a>>,
 }
 
 /// `quote_created`, `quote_accepted`.
@@ -29,9 +29,9 @@ pub struct Quote<'a> {
     #[serde(borrow)]
     pub market_ticker: Text<'a>,
     #[serde(borrow)]
-    pub yes_bid_dollars: Number<'a>,
+    pub yes_bid_dollars: Text<'a>,
     #[serde(borrow)]
-    pub no_bid_dollars: Number<'a>,
+    pub no_bid_dollars: Text<'a>,
 }
 
 /// `quote_executed`.

@@ -83,7 +83,9 @@ impl Bench {
     /// The texts sent since the last call.
     pub fn texts(&mut self) -> Vec<String> {
         let sent = std::mem::take(&mut self.sent);
-        sent.into_iter().filter_map(|sent| if let Transmit::Text { text, .. } = sent { Some(text) } else { None }).collect()
+        sent.into_iter()
+            .filter_map(|sent| if let Transmit::Text { text, .. } = sent { Some(text) } else { None })
+            .collect()
     }
 }
 
