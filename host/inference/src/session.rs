@@ -66,14 +66,11 @@ impl Session {
     /// # Errors
     /// [`Error::Graph`].
     pub fn new(runtime: &Runtime, bundle: Bundle) -> Result<Self, Error> {
-        let refused = |e: ort::Error| Error::Graph(e.to_string());
-        let builder = ort::session::Session::builder(&runtime.environment).map_err(refused)?;
-        let session = builder
-            .with_intra_threads(1)
-            .and_then(|builder| builder.with_optimization_level(GraphOptimizationLevel::Level1))
-            .map_err(|e| Error::Graph(e.to_string()))?
-            .commit_from_memory(&bundle.onnx)
-            .map_err(refused)?;
+        let builder = ort::session::Session::builder(&runtime.environment).map_err(|e| Error::Graph(e.to_string()))?;
+        let builder = builder.with_intra_threads(1).map_err(|e| Error::Graph(e.to_string()))?;
+        let builder = builder.with_optimization_level(GraphOptimizationLevel::Level1);
+        let mut builder = builder.map_err(|e| Error::Graph(e.to_string()))?;
+        let session = builder.commit_from_memory(&bundle.onnx).map_err(|e| Error::Graph(e.to_string()))?;
         let Bundle { manifest, model, .. } = bundle;
         agrees("input", session.inputs(), &manifest.input, manifest.features.len())?;
         agrees("output", session.outputs(), &manifest.output, manifest.classes.count())?;

@@ -139,12 +139,12 @@ mod tests {
 
     /// Answers one connection after the other with these, then with the last one for ever.
     async fn serve(answers: Vec<(&'static str, &'static str)>) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}/", listener.local_addr().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base = format!("http://{}/", listener.local_addr().expect("an address"));
         tokio::spawn(async move {
             let mut at = 0;
             loop {
-                let (mut socket, _) = listener.accept().await.unwrap();
+                let (mut socket, _) = listener.accept().await.expect("a connection");
                 let (status, body) = answers[at.min(answers.len() - 1)];
                 at += 1;
                 let _ = socket.read(&mut [0; 4096]).await;

@@ -153,9 +153,9 @@ fn as_text(city: City, days: &[DailyWeather]) -> String {
         let Ok(row) = features(city, day.date, now, &days[at.saturating_sub(4)..(at + 2).min(days.len())]) else {
             continue;
         };
-        write!(text, "{}", day.date).unwrap();
+        write!(text, "{}", day.date).expect("text grows");
         for (_, value) in row.values {
-            if value.is_nan() { text.push(',') } else { write!(text, ",{:.3}", f64::from(value)).unwrap() }
+            if value.is_nan() { text.push(',') } else { write!(text, ",{:.3}", f64::from(value)).expect("text grows") }
         }
         text.push('\n');
     }
