@@ -25,6 +25,9 @@ const BURST: usize = 512;
 /// times faster is not mostly ticks.
 const TICK_AT_LEAST: Duration = Duration::from_millis(5);
 
+/// Longest that one attempt to connect may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// Longest wait between two attempts to connect.
 const RETRY_AT_MOST: Duration = Duration::from_secs(10);
 
@@ -143,7 +146,7 @@ impl Driver {
         loop {
             let connection = self.connection;
             match event {
-                FeedEvent::Text(text) => self.input(&Input::Frame { connection, text: text.as_bytes() })?,
+                FeedEvent::Text(text) => self.input(&Input::Frame { connection, text: &text })?,
                 FeedEvent::Pong => self.input(&Input::Pong { connection })?,
                 FeedEvent::Closed(reason) => return self.disconnected(reason),
             }
@@ -216,7 +219,7 @@ impl Driver {
         let (sender, url) = (self.sender.clone(), self.websocket.clone());
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
-            let linked = Feed::connect(&url, &[]).await.map(Box::new).map_err(|error| error.to_string());
+            let linked = Feed::connect(&url, &[], HANDSHAKE).await.map(Box::new).map_err(|error| error.to_string());
             // The driver that would hear of it may have ended.
             let _ = sender.send(Message::Linked(linked)).await;
         });
@@ -233,7 +236,7 @@ impl Driver {
                     self.disconnected(format!("given up: {reason:?}"))?;
                     Ok(())
                 }
-                // Meant for a connection that is gone.
+                // Meant for a connection that is gone. Facts of a market that changed are found by the next look at REST.
                 _ => Ok(()),
             };
             if let Err(error) = result {

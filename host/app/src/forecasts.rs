@@ -8,7 +8,7 @@ use crate::screen::Screen;
 use isobar_engine::market::{Market, MarketId, MarketStatus, Strike};
 use isobar_engine::units::Timestamp;
 use isobar_inference::{Forecaster, Inputs, Question, Runtime};
-use isobar_weather::{City, DailyWeather, features, http::Source};
+use isobar_weather::{City, DailyWeather, Source, features};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};

@@ -19,7 +19,7 @@ use isobar_engine::units::Timestamp;
 use isobar_kalshi::rest::Rest;
 use isobar_plugins::{Loader, Watch};
 use isobar_store::{Layout, Run, SlotRecord};
-use isobar_weather::http::Source;
+use isobar_weather::Source;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -173,8 +173,7 @@ pub fn run(
 fn occupy(config: &Config, deployer: &Deployer) -> Result<Vec<Watch>> {
     let mut watches = Vec::new();
     for (index, slot) in config.slots.iter().enumerate() {
-        let parameters = slot.parameters.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
-        let berth = Berth { slot: index, reuse: reuse(slot.reuse), parameters };
+        let berth = Berth { slot: index, reuse: reuse(slot.reuse), parameters: slot.parameter_texts() };
         deployer.offer(&berth, &slot.component, None);
         if let Some(folder) = &slot.watch {
             watches.push(deployer.watch(berth, folder)?);

@@ -1,7 +1,5 @@
-#![allow(dead_code)]
+//! The program `isobar`.
 
-mod clock;
-mod config;
-mod decision_log;
-
-fn main() {}
+fn main() -> std::process::ExitCode {
+    isobar::main()
+}

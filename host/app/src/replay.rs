@@ -7,12 +7,14 @@ use anyhow::{Context, Result};
 use isobar_engine::engine::Settings;
 use isobar_engine::event::{Body, Component, Fault};
 use isobar_engine::market::MarketId;
-use isobar_engine::snapshot::Snapshot;
+use isobar_engine::snapshot::{Decision, Snapshot};
 use isobar_engine::units::{Digest, Timestamp};
 use isobar_kalshi::protocol::Protocol;
 use isobar_store::{Run, SlotEntry, SlotReader, SlotRecord, Tail};
 use serde::Serialize;
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// What a replay found.
@@ -52,23 +54,30 @@ pub struct Difference {
     pub now: String,
 }
 
+/// Someone who looks on while a run is replayed.
+pub trait Watcher {
+    /// A component answered.
+    fn decided(&mut self, slot: &str, number: u64, snapshot: &Snapshot, outcome: &Result<Decision, Fault>);
+}
+
 /// A slot journal read in step with the feed.
-struct Recorded {
+struct Recorded<'w> {
+    watcher: Option<Rc<RefCell<&'w mut dyn Watcher>>>,
     slot: String,
     reader: SlotReader,
     next: Option<SlotEntry>,
     difference: Option<Difference>,
 }
 
-impl Recorded {
-    fn open(run: &Run, slot: &str) -> Result<(Self, Settings)> {
+impl<'w> Recorded<'w> {
+    fn open(run: &Run, slot: &str, watcher: Option<Rc<RefCell<&'w mut dyn Watcher>>>) -> Result<(Self, Settings)> {
         let mut reader = run.read_slot(slot).with_context(|| format!("slot {slot}"))?;
         let first = reader.next()?;
         let Some(SlotEntry { record: SlotRecord::Opening { settings, .. }, .. }) = first else {
             anyhow::bail!("the journal of slot {slot} does not begin with its opening");
         };
         let settings = serde_json::from_str(&settings).context("the slot's settings")?;
-        let mut recorded = Self { slot: slot.to_owned(), reader, next: None, difference: None };
+        let mut recorded = Self { watcher, slot: slot.to_owned(), reader, next: None, difference: None };
         recorded.advance()?;
         Ok((recorded, settings))
     }
@@ -91,7 +100,7 @@ impl Recorded {
 }
 
 /// Swaps the slot as its journal says, and compares the digest where a journal ended in order.
-fn catch_up(slot: &mut Slot, recorded: &mut Recorded, seq: u64) -> Result<()> {
+fn catch_up(slot: &mut Slot, recorded: &mut Recorded<'_>, seq: u64) -> Result<()> {
     loop {
         match recorded.between(seq) {
             Some(SlotRecord::Swapped(component)) => {
@@ -108,10 +117,13 @@ fn catch_up(slot: &mut Slot, recorded: &mut Recorded, seq: u64) -> Result<()> {
     }
 }
 
-impl World for Recorded {
-    fn decide(&mut self, decision: u64, _: &Snapshot) -> Answer {
+impl World for Recorded<'_> {
+    fn decide(&mut self, decision: u64, snapshot: &Snapshot) -> Answer {
         match self.next.as_ref().map(|next| &next.record) {
             Some(SlotRecord::Decided { decision: recorded, outcome, took_ns, .. }) if *recorded == decision => {
+                if let Some(watcher) = &self.watcher {
+                    watcher.borrow_mut().decided(&self.slot, decision, snapshot, outcome);
+                }
                 Answer { outcome: outcome.clone().into_owned(), took_ns: *took_ns }
             }
             // `record` sees the same mismatch and names it.
@@ -177,11 +189,20 @@ pub fn decode(
 
 /// Replays all slots of the run in `folder`.
 pub fn replay(folder: &Path) -> Result<Outcome> {
+    replay_slots(folder, None)
+}
+
+/// Replays all slots of the run in `folder` while somebody looks on.
+pub fn replay_watched(folder: &Path, watcher: &mut dyn Watcher) -> Result<Outcome> {
+    replay_slots(folder, Some(Rc::new(RefCell::new(watcher))))
+}
+
+fn replay_slots(folder: &Path, watcher: Option<Rc<RefCell<&mut dyn Watcher>>>) -> Result<Outcome> {
     let run = Run::open(folder)?;
     let started = Instant::now();
     let mut slots = Vec::new();
     for name in run.slots()? {
-        let (recorded, settings) = Recorded::open(&run, &name)?;
+        let (recorded, settings) = Recorded::open(&run, &name, watcher.clone())?;
         slots.push((Slot::new(&name, settings), recorded));
     }
     let mut events = 0;
@@ -227,4 +248,29 @@ pub fn replay(folder: &Path) -> Result<Outcome> {
             .collect(),
         torn_bytes,
     })
+}
+
+/// What a person reads of a replay.
+pub fn render(outcome: &Outcome) -> String {
+    let verdict = match &outcome.first_difference {
+        None => "identical".to_owned(),
+        Some(Difference { slot, seq, recorded, now }) => {
+            format!("DIFFERENT, first in slot {slot} at input {seq}\n  recorded: {recorded}\n  now:      {now}")
+        }
+    };
+    let torn = match outcome.torn_bytes {
+        0 => String::new(),
+        bytes => format!("\n{bytes} bytes of a torn tail are no part of the run"),
+    };
+    format!(
+        "{} events ({} frames) in {:.2} s, {:.0} events/s; {} gaps, {} unparsed, {} crossed episodes\nstate {}\n{verdict}{torn}",
+        outcome.events,
+        outcome.frames,
+        outcome.seconds,
+        outcome.events_per_second,
+        outcome.gaps,
+        outcome.unparsed,
+        outcome.crossed_episodes,
+        outcome.digest
+    )
 }

@@ -143,13 +143,15 @@ impl Engine {
     }
 
     fn input(&mut self, at: Timestamp, body: &Body, effects: &mut Vec<Effect>) {
-        // What falls due by now meets the books as they were until now.
-        self.now = at;
+        // What falls due by now meets the books as they were until now, and no market after its close.
         let mut done = Vec::new();
-        self.paper.advance(at, &self.books, &mut done);
-        if at >= self.next_close {
+        while at >= self.next_close {
+            self.now = self.now.max(self.next_close);
+            self.paper.advance(self.now, &self.books, &mut done);
             self.close_markets(&mut done);
         }
+        self.now = at;
+        self.paper.advance(at, &self.books, &mut done);
         match body {
             Body::Quiet | Body::Ticker(_) => {}
             Body::Unparsed(_) => self.counts.unparsed += 1,

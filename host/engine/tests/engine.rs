@@ -328,6 +328,19 @@ fn time_closes_a_market_and_settlement_pays_it() {
 }
 
 #[test]
+fn an_order_due_after_the_close_does_not_fill_although_no_event_came_between() {
+    let mut desk = Desk::new();
+    desk.follow(Body::Swapped(component("taker")));
+    desk.at = Timestamp(10_000 * SECOND - LATENCY / 2);
+    desk.change(0, Side::Ask, 45, 1);
+    desk.answer(|_| Ok(take(1, 20, 45)));
+    assert_eq!(desk.placed(), 1);
+    desk.at = Timestamp(10_001 * SECOND);
+    desk.input(Body::Tick);
+    assert_eq!(desk.engine.ledger().position(MarketId(0)), 0);
+}
+
+#[test]
 fn the_same_events_give_the_same_digest() {
     let run = || {
         let mut desk = Desk::new();

@@ -24,7 +24,7 @@ use std::time::Duration;
 const BATCH: usize = 20_000;
 
 /// What one update read and wrote.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Inputs read from the feed journal.
     pub inputs: u64,

@@ -1,0 +1,127 @@
+//! The program `isobar` as a library: the command line, and everything that wires the rooms together.
+//!
+//! It is the single writer of the order and the time of events, of the driver loop and of the configuration, and holds no
+//! business rules. The data path is in `driver` (in), `follower` (slots) and `slot` (one step).
+
+mod cli;
+mod clock;
+mod config;
+mod decision_log;
+mod demo;
+mod deploy;
+mod discovery;
+mod driver;
+mod follower;
+mod forecasts;
+mod host;
+mod identity;
+mod import;
+mod look;
+mod message;
+mod registry;
+mod replay;
+mod rerun;
+mod screen;
+mod slot;
+mod summary;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use cli::{Cli, Command};
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// Exit code of a replay that differs.
+const DIFFERS: u8 = 3;
+/// Exit code of a check that refuses a component.
+const REFUSED: u8 = 4;
+
+/// Runs the program by its command line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ISOBAR_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Every client of the process signs and encrypts by this provider; a second call would only say so.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match obey(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("isobar: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn obey(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Demo(demo) => demo::demo(&demo)?,
+        Command::Run(run) => demo::run(&run)?,
+        Command::Import(import) => {
+            let settings = host::settings(&config::Config::example());
+            let outcome = import::import(&import.capture, &import.run, import.use_yes_price, &settings)?;
+            print(import.json, &outcome, || {
+                format!(
+                    "{}: {} frames of {} markets over {} connections in {:.2} s, {} gaps, {} unparsed",
+                    outcome.run,
+                    outcome.frames,
+                    outcome.markets,
+                    outcome.connections,
+                    outcome.seconds,
+                    outcome.gaps,
+                    outcome.unparsed
+                )
+            })?;
+        }
+        Command::Replay(replay) => return self::replay(&replay),
+        Command::Rerun(rerun) => {
+            let outcome = rerun::rerun(&rerun)?;
+            print(rerun.json, &outcome, || rerun::render(&outcome))?;
+        }
+        Command::Book(book) => {
+            let shown = look::book(&book)?;
+            print(book.json, &shown, || look::render_book(&shown))?;
+        }
+        Command::Check(check) => {
+            let found = look::check(&check)?;
+            print(check.json, &found, || look::render_check(&check.file, &found))?;
+            if !found.ok {
+                return Ok(ExitCode::from(REFUSED));
+            }
+        }
+        Command::Decisions(decisions) => look::decisions(&decisions)?,
+        Command::Project(project) => {
+            let counts = look::project(&project)?;
+            print(project.json, &counts, || look::render_counts(&counts))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn replay(command: &cli::Replay) -> Result<ExitCode> {
+    #[cfg(feature = "mutants")]
+    if let Some(mutant) = &command.mutant {
+        use isobar_engine::mutant::{Mutant, activate};
+        activate(match mutant.as_str() {
+            "fee" => Mutant::Fee,
+            "book" => Mutant::Book,
+            "risk" => Mutant::Risk,
+            other => anyhow::bail!("no such mutant: {other}"),
+        });
+    }
+    let outcome = replay::replay(&command.run)?;
+    print(command.json, &outcome, || replay::render(&outcome))?;
+    Ok(if outcome.identical { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) })
+}
+
+/// Prints a result as JSON or for people.
+fn print(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+    use std::io::Write;
+    let line = if json { serde_json::to_string(value).context("the result cannot be written as JSON")? } else { text() };
+    let written = writeln!(std::io::stdout().lock(), "{}", line.trim_end_matches('\n'));
+    match written {
+        // The reader has seen enough (`isobar … | head`).
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("standard output cannot be written"),
+    }
+}

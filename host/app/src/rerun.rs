@@ -1,0 +1,121 @@
+//! Rerun: asks components anew over the feed of a run, each in a slot of its own, and matches on paper.
+
+use crate::cli;
+use crate::config::Config;
+use crate::follower::{Live, Seat};
+use crate::replay::decode;
+use crate::screen::{Screen, Style};
+use crate::slot::Slot;
+use crate::summary::{self, SlotSummary};
+use crate::host;
+use anyhow::{Context, Result, bail};
+use isobar_engine::event::Component;
+use isobar_plugins::{Loader, Reuse, Strategy, resolve};
+use isobar_store::Run;
+use serde::Serialize;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What a rerun came to.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    pub events: u64,
+    pub frames: u64,
+    pub seconds: f64,
+    pub frames_per_second: f64,
+    pub decisions_per_second: f64,
+    /// Questions of all slots by frame: how often the strategies had to be asked.
+    pub asked_share: f64,
+    pub slots: Vec<SlotSummary>,
+}
+
+/// Runs the strategies of the command line over a run.
+pub fn rerun(command: &cli::Rerun) -> Result<Outcome> {
+    let run = Run::open(&command.run)?;
+    let config = match &command.config {
+        Some(file) => Config::load(file)?,
+        None => Config::example(),
+    };
+    let reuse = match command.reuse {
+        cli::Reuse::Fresh => Reuse::Never,
+        cli::Reuse::Audited => Reuse::AUDITED,
+    };
+    let loader = Loader::new(isobar_plugins::Limits::default(), None)?;
+    let screen = Arc::new(Screen::new(Style::Silent));
+    let mut waiting = Vec::new();
+    let mut seats: Vec<Seat> = Vec::new();
+    for path in &command.strategy {
+        let (strategy, component) = load(&loader, path, &command.set, reuse)?;
+        let name = unused_name(path, &seats);
+        seats.push(Seat {
+            slot: Slot::new(&name, host::settings(&config)),
+            live: Live::new(&name, None, Arc::clone(&screen), None),
+        });
+        waiting.push(Some((strategy, component)));
+    }
+    let started = Instant::now();
+    let mut events = 0;
+    let (protocol, _) = decode(&run, |seq, at, body, _| {
+        events += 1;
+        for (Seat { slot, live }, waiting) in seats.iter_mut().zip(&mut waiting) {
+            slot.input(seq, at, body, live);
+            if let Some((strategy, component)) = waiting.take() {
+                let component = live.hold(strategy, component);
+                slot.swap(component, live);
+            }
+        }
+        Ok(())
+    })?;
+    let seconds = started.elapsed().as_secs_f64();
+    let slots: Vec<SlotSummary> = seats.iter().map(summary::of).collect();
+    let frames = protocol.counts().frames;
+    let decisions: u64 = slots.iter().map(|slot| slot.decisions).sum();
+    Ok(Outcome {
+        events,
+        frames,
+        seconds,
+        frames_per_second: frames as f64 / seconds,
+        decisions_per_second: decisions as f64 / seconds,
+        asked_share: decisions as f64 / (frames.max(1) * slots.len().max(1) as u64) as f64,
+        slots,
+    })
+}
+
+fn load(loader: &Loader, path: &Path, set: &[String], reuse: Reuse) -> Result<(Strategy, Component)> {
+    let loaded = loader.load_file(path).with_context(|| format!("{} is refused", path.display()))?;
+    let known = |name: &str| loaded.description().parameters.iter().any(|parameter| parameter.name == name);
+    let mut given = Vec::new();
+    for setting in set {
+        let Some((name, value)) = setting.split_once('=') else { bail!("--set takes NAME=VALUE, not {setting}") };
+        if known(name) {
+            given.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    let values = resolve(loaded.description(), &given)?;
+    Ok((loaded.strategy(reuse), loaded.held(values)))
+}
+
+/// The file's name, with a number where a slot has it already.
+fn unused_name(path: &Path, seats: &[Seat]) -> String {
+    let stem = path.file_stem().map_or_else(|| "slot".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let taken = |name: &str| seats.iter().any(|seat| seat.slot.name == name);
+    if !taken(&stem) {
+        return stem;
+    }
+    let numbered = (2..).map(|number| format!("{stem}-{number}")).find(|name| !taken(name));
+    numbered.expect("there is always another number")
+}
+
+/// The table of a terminal.
+pub fn render(outcome: &Outcome) -> String {
+    format!(
+        "{} frames in {:.2} s: {:.0} frames/s, {:.0} decisions/s, asked at {:.1} % of the frames\n{}",
+        outcome.frames,
+        outcome.seconds,
+        outcome.frames_per_second,
+        outcome.decisions_per_second,
+        outcome.asked_share * 100.0,
+        summary::render(&outcome.slots)
+    )
+}
