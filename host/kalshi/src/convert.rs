@@ -140,8 +140,8 @@ pub fn ladder<P, Q>(
         }
     }
     match outcome {
-        Outcome::Yes => found.sort_by(|a, b| b.price.cmp(&a.price)),
-        Outcome::No => found.sort_by(|a, b| a.price.cmp(&b.price)),
+        Outcome::Yes => found.sort_by_key(|level| std::cmp::Reverse(level.price)),
+        Outcome::No => found.sort_by_key(|level| level.price),
     }
     if found.windows(2).any(|pair| pair[0].price == pair[1].price) {
         return Err("a price that comes twice");

@@ -63,6 +63,7 @@ impl Protocol {
         let read = match (kind, sub) {
             ("orderbook_snapshot" | "orderbook_delta", None) => Err("a book without subscription".into()),
             ("orderbook_snapshot" | "orderbook_delta", Some(sub)) => {
+                self.connections[index].answered(envelope.id);
                 return self.book(at, index, sub, kind, text, transmit);
             }
             ("ticker", _) => read(text).and_then(|ticker| self.ticker(&ticker)),
