@@ -24,6 +24,8 @@ pub mod bindings {
 pub use wit_bindgen;
 
 pub mod answer;
+#[cfg(target_arch = "wasm32")]
+mod arena;
 pub mod market;
 
 pub use bindings::isobar::strategy::types::*;
