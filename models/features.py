@@ -1,7 +1,9 @@
 """Feature rows of a city from the history of its days.
 
-The same rule as host/weather/src/features.rs: a row of day D uses D's forecasts and, of days before D, observed highs and
-forecasts. Names, order and units are the ones of the bundles' manifests. Run as a program it writes the made-up history that the host's tests compare both implementations on.
+The same rule as host/weather/src/features.rs: a row of day D uses D's forecasts and, of days before D, observed highs
+and forecasts. Names, order and units are the ones of the bundles' manifests.
+
+Run as a program it writes the made-up history on which the host's tests compare both implementations.
 """
 
 import datetime

@@ -5,12 +5,12 @@
     VENV/bin/python models/train.py --data DIR            train, verify, write models/<city>/
     VENV/bin/python models/train.py --data DIR --check    train again and compare with the bundles that are there
 
-DIR holds weather/daily_highs_and_forecasts*.csv.zst. A bundle is model.onnx, model.toml (all that a host must know to use it)
-and golden.json (synthetic rows with CatBoost's own probabilities). Same data and seed give the same bytes.
+DIR holds weather/daily_highs_and_forecasts*.csv.zst. A bundle is model.onnx, model.toml (all that a host must know to
+use it) and golden.json (synthetic rows with CatBoost's own probabilities). Same data and seed give the same bytes.
 
-The model: delta = settled high minus anchor, the anchor being the rounded, bias-corrected forecast high. For every threshold k
-of the city's class range one CatBoost classifier gives P(delta > k); the curve is made monotone and its differences are the
-class probabilities. The outermost classes are open-ended.
+The model: delta = settled high minus anchor, the anchor being the rounded, bias-corrected forecast high. For every
+threshold k of the city's class range one CatBoost classifier gives P(delta > k), or a constant where too few days lie on
+one side; the curve is made monotone and its differences are the class probabilities. The outermost classes are open-ended.
 """
 
 import argparse
