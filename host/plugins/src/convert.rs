@@ -76,10 +76,7 @@ fn next<'a, T>(rest: &mut &'a [T], count: usize) -> &'a [T] {
 }
 
 /// The snapshot around its brackets.
-pub(crate) fn snapshot_out<'a>(
-    snapshot: &'a engine::Snapshot,
-    brackets: &'a [wit::Bracket<'a>],
-) -> wit::Snapshot<'a> {
+pub(crate) fn snapshot_out<'a>(snapshot: &'a engine::Snapshot, brackets: &'a [wit::Bracket<'a>]) -> wit::Snapshot<'a> {
     wit::Snapshot {
         now: snapshot.now.0,
         event: &snapshot.event,
@@ -187,7 +184,11 @@ fn price_in(units: u16) -> Result<Price, Fault> {
 const QUANTITY: u64 = 1_000_000_000;
 
 fn quantity_in(units: u64) -> Result<Quantity, Fault> {
-    if units <= QUANTITY { Ok(Quantity::new(units)) } else { Err(Fault::Contract(format!("a size of {units}/100 contracts"))) }
+    if units <= QUANTITY {
+        Ok(Quantity::new(units))
+    } else {
+        Err(Fault::Contract(format!("a size of {units}/100 contracts")))
+    }
 }
 
 fn side_out(side: Side) -> wit::Side {

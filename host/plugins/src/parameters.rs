@@ -107,7 +107,10 @@ mod tests {
     #[test]
     fn decimals_become_integers_exactly_and_the_rest_has_its_default() {
         assert_eq!(resolved(&[]), Ok(vec![50_000, 20_000_000, 1]));
-        assert_eq!(resolved(&[("BET_AMOUNT_USD", "12.5"), ("MIN_EDGE_TAKE", "0.05000")]), Ok(vec![50_000, 12_500_000, 1]));
+        assert_eq!(
+            resolved(&[("BET_AMOUNT_USD", "12.5"), ("MIN_EDGE_TAKE", "0.05000")]),
+            Ok(vec![50_000, 12_500_000, 1])
+        );
         assert_eq!(resolved(&[("MIN_EDGE_TAKE", "0.000001")]), Ok(vec![1, 20_000_000, 1]));
         assert_eq!(resolved(&[("BET_AMOUNT_USD", "-0.000005")]), Ok(vec![50_000, -5, 1]));
     }
@@ -115,9 +118,15 @@ mod tests {
     #[test]
     fn what_is_not_a_value_is_refused_with_its_reason() {
         let text = |given: &[(&str, &str)]| resolved(given).expect_err("no value").to_string();
-        assert_eq!(text(&[("MIN_EGDE", "1")]), "edge has no parameter MIN_EGDE; it has MIN_EDGE_TAKE, BET_AMOUNT_USD, COUNT");
+        assert_eq!(
+            text(&[("MIN_EGDE", "1")]),
+            "edge has no parameter MIN_EGDE; it has MIN_EDGE_TAKE, BET_AMOUNT_USD, COUNT"
+        );
         assert_eq!(text(&[("COUNT", "1"), ("COUNT", "1")]), "COUNT is given twice");
-        assert_eq!(text(&[("MIN_EDGE_TAKE", "0.0000001")]), "MIN_EDGE_TAKE = 0.0000001: more decimals than its unit has");
+        assert_eq!(
+            text(&[("MIN_EDGE_TAKE", "0.0000001")]),
+            "MIN_EDGE_TAKE = 0.0000001: more decimals than its unit has"
+        );
         assert_eq!(text(&[("MIN_EDGE_TAKE", "1.5")]), "MIN_EDGE_TAKE = 1.5 is outside 0 to 1");
         assert_eq!(text(&[("BET_AMOUNT_USD", "-1")]), "BET_AMOUNT_USD = -1 is outside -0.000005 to 1000");
         assert_eq!(text(&[("COUNT", "99999999999999999999")]), "COUNT = 99999999999999999999: too large");

@@ -23,18 +23,24 @@ pub(crate) fn probes(description: &Description) -> Vec<(&'static str, Snapshot)>
         ("six brackets", full.clone()),
         ("bids only", each(|bracket| bracket.asks.clear())),
         ("asks only", each(|bracket| bracket.bids.clear())),
-        ("empty books", each(|bracket| {
-            bracket.bids.clear();
-            bracket.asks.clear();
-        })),
+        (
+            "empty books",
+            each(|bracket| {
+                bracket.bids.clear();
+                bracket.asks.clear();
+            }),
+        ),
         ("no opinion", each(|bracket| bracket.probability = None)),
         ("not tradable", each(|bracket| bracket.tradable = false)),
         ("no room", each(|bracket| (bracket.room_bid, bracket.room_ask) = (Quantity::ZERO, Quantity::ZERO))),
-        ("positions and quotes", each(|bracket| {
-            bracket.position = -700;
-            let rests = |side, price| Resting { side, price, quantity: Quantity::contracts(3) };
-            bracket.resting = vec![rests(Side::Bid, cents(2)), rests(Side::Ask, cents(98))];
-        })),
+        (
+            "positions and quotes",
+            each(|bracket| {
+                bracket.position = -700;
+                let rests = |side, price| Resting { side, price, quantity: Quantity::contracts(3) };
+                bracket.resting = vec![rests(Side::Bid, cents(2)), rests(Side::Ask, cents(98))];
+            }),
+        ),
         ("certainty", each(|bracket| bracket.probability = Some(Probability::ONE))),
         ("no brackets", Vec::new()),
     ];

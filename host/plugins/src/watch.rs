@@ -102,8 +102,7 @@ fn follow(folder: &Path, events: &Receiver<notify::Result<notify::Event>>, files
 fn is_whole(kind: EventKind) -> bool {
     matches!(
         kind,
-        EventKind::Access(AccessKind::Close(AccessMode::Write))
-            | EventKind::Modify(ModifyKind::Name(RenameMode::To))
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) | EventKind::Modify(ModifyKind::Name(RenameMode::To))
     )
 }
 

@@ -97,8 +97,12 @@ fn the_guides_examples_come_out_of_the_component() {
     let loaded = loaded(&edge());
     let parameters = resolve(loaded.description(), &[]).expect("defaults");
     let mut strategy = loaded.strategy(Reuse::Never);
-    let pass = ask(&mut strategy, 1, &snapshot("KXHIGHCHI-25NOV28", 40, 45, 420_000, parameters.clone())).expect("answers");
-    assert_eq!((pass.reasons[0].verdict, pass.reasons[0].take_ev, pass.reasons[0].make_ev), (Verdict::Pass, Some(-61_500), Some(10_000)));
+    let pass =
+        ask(&mut strategy, 1, &snapshot("KXHIGHCHI-25NOV28", 40, 45, 420_000, parameters.clone())).expect("answers");
+    assert_eq!(
+        (pass.reasons[0].verdict, pass.reasons[0].take_ev, pass.reasons[0].make_ev),
+        (Verdict::Pass, Some(-61_500), Some(10_000))
+    );
     assert!(pass.takes.is_empty() && pass.quotes.is_empty());
     let take = ask(&mut strategy, 2, &snapshot("KXHIGHDEN-25NOV28", 45, 48, 580_000, parameters)).expect("answers");
     assert_eq!((take.takes[0].position, take.takes[0].limit), (4_100, cents(48)));
@@ -108,7 +112,8 @@ fn the_guides_examples_come_out_of_the_component() {
 #[test]
 fn a_traders_parameter_reaches_the_rule() {
     let loaded = loaded(&edge());
-    let parameters = resolve(loaded.description(), &[("BET_AMOUNT_USD".to_owned(), "9.60".to_owned())]).expect("values");
+    let parameters =
+        resolve(loaded.description(), &[("BET_AMOUNT_USD".to_owned(), "9.60".to_owned())]).expect("values");
     let mut strategy = loaded.strategy(Reuse::Never);
     let take = ask(&mut strategy, 1, &snapshot("KXHIGHDEN-25NOV28", 45, 48, 580_000, parameters)).expect("answers");
     assert_eq!(take.takes[0].position, 2_000);
@@ -118,8 +123,10 @@ fn a_traders_parameter_reaches_the_rule() {
 fn patient_quotes_both_sides() {
     let loaded = loaded(&guest("strategies/patient.wasm"));
     let parameters = resolve(loaded.description(), &[]).expect("defaults");
-    let answer = ask(&mut loaded.strategy(Reuse::Never), 1, &snapshot("KXHIGHDEN-25NOV28", 45, 60, 520_000, parameters));
-    let quotes: Vec<_> = answer.expect("answers").quotes.iter().map(|q| (q.side, q.price, q.quantity.units())).collect();
+    let answer =
+        ask(&mut loaded.strategy(Reuse::Never), 1, &snapshot("KXHIGHDEN-25NOV28", 45, 60, 520_000, parameters));
+    let quotes: Vec<_> =
+        answer.expect("answers").quotes.iter().map(|q| (q.side, q.price, q.quantity.units())).collect();
     assert_eq!(quotes, [(Side::Bid, cents(49), 1_000), (Side::Ask, cents(55), 1_000)]);
 }
 
@@ -197,7 +204,10 @@ fn a_fault_of_a_running_component_is_told_and_the_next_question_is_answered() {
             number += 1;
             let outcome = ask(&mut strategy, number, &snapshot(event, 45, 48, 580_000, Vec::new()));
             number += 1;
-            assert_eq!(ask(&mut strategy, number, &snapshot("QUIET", 45, 48, 580_000, Vec::new())), Ok(Decision::default()));
+            assert_eq!(
+                ask(&mut strategy, number, &snapshot("QUIET", 45, 48, 580_000, Vec::new())),
+                Ok(Decision::default())
+            );
             outcome.expect_err("a fault")
         };
         assert_eq!(fault("HOSTILE-1"), Fault::OutOfFuel);
@@ -266,7 +276,8 @@ fn components_and_their_code_are_kept_by_hash() {
     assert_eq!(open().recall(hash).unwrap_or_else(|refusal| panic!("{refusal}")).hash(), hash);
 
     let files = std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let code = files.into_iter().find(|path| path.extension().is_some_and(|e| e == "cwasm")).expect("compiled code is kept");
+    let code =
+        files.into_iter().find(|path| path.extension().is_some_and(|e| e == "cwasm")).expect("compiled code is kept");
     let mut damaged = std::fs::read(&code).expect("code");
     let half = damaged.len() / 2;
     damaged[half] ^= 1;

@@ -1,7 +1,7 @@
 //! The guide's rule: take when the expected value of taking clears its threshold, else rest one tick inside when that
 //! clears its own, else pass. One position a market; YES before NO.
 
-use isobar_strategy::market::whole;
+use isobar_strategy::market::{Grid, whole};
 use isobar_strategy::{
     Bracket, Decision, Description, Parameter, Reason, Side, Snapshot, Target, Unit, Verdict, Watch,
 };
@@ -69,40 +69,44 @@ fn consider(bracket: &Bracket, index: u16, settings: &Settings) -> Reason {
     if bracket.position != 0 {
         return Reason::pass(index, "holds a position");
     }
-    let yes = look(bracket, index, Side::Bid, settings);
+    let Some(grid) = bracket.grid() else {
+        return Reason::pass(index, "no price ladder");
+    };
+    let yes = look(bracket, &grid, index, Side::Bid, settings);
     if yes.verdict != Verdict::Pass || !settings.both_sides {
         return yes;
     }
-    let no = look(bracket, index, Side::Ask, settings);
+    let no = look(bracket, &grid, index, Side::Ask, settings);
     if no.verdict == Verdict::Pass { yes } else { no }
 }
 
 /// The rule for one side of one bracket.
-fn look(bracket: &Bracket, index: u16, side: Side, settings: &Settings) -> Reason {
+fn look(bracket: &Bracket, grid: &Grid, index: u16, side: Side, settings: &Settings) -> Reason {
     let there = bracket.best(side.opposite());
-    let inside = quote_price(bracket, side);
+    let inside = quote_price(bracket, grid, side);
     let take_ev = there.and_then(|price| bracket.expected(true, side, price));
     let make_ev = inside.and_then(|price| bracket.expected(false, side, price));
-    let reason = Reason { side, take_ev, make_ev, ..Reason::pass(index, "edge too small") };
+    let pass = |note, price| Reason { side, price, take_ev, make_ev, ..Reason::pass(index, note) };
 
     if bracket.chance(side).is_none_or(|chance| chance < settings.min_probability) {
-        return Reason { note: "chance too small".to_owned(), ..reason };
+        return pass("chance too small", None);
     }
     let wanted = if take_ev.is_some_and(|ev| ev > settings.min_edge_take) {
         there.map(|price| (Verdict::Take, price, taking(bracket, side, price, settings)))
     } else if make_ev.is_some_and(|ev| ev > settings.min_edge_make) {
         // What rests already is counted in the room, and it is what this quote replaces.
         let room = bracket.room(side) + bracket.own(side);
-        inside.map(|price| (Verdict::Make, price, bracket.affordable(side, price, settings.bet_amount).min(whole(room))))
+        inside
+            .map(|price| (Verdict::Make, price, bracket.affordable(side, price, settings.bet_amount).min(whole(room))))
     } else {
         None
     };
     match wanted {
-        None => reason,
-        Some((_, price, 0)) => Reason { price: Some(price), note: "no room for one contract".to_owned(), ..reason },
+        None => pass("edge too small", None),
+        Some((_, price, 0)) => pass("no room for one contract", Some(price)),
         Some((verdict, price, quantity)) => {
             let note = if verdict == Verdict::Take { "take edge" } else { "make edge" };
-            Reason { verdict, price: Some(price), quantity, note: note.to_owned(), ..reason }
+            Reason { verdict, quantity, ..pass(note, Some(price)) }
         }
     }
 }
@@ -123,16 +127,18 @@ fn taking(bracket: &Bracket, side: Side, price: u16, settings: &Settings) -> u64
 
 /// One tick better than the best price of others on the side, but one tick short of the other side. Without a price of
 /// others there is nothing to improve on: a quote that stands stays, none is begun.
-fn quote_price(bracket: &Bracket, side: Side) -> Option<u16> {
+fn quote_price(bracket: &Bracket, grid: &Grid, side: Side) -> Option<u16> {
     let improved = match bracket.best_of_others(side) {
-        Some(price) => bracket.step_in(side, price)?,
+        Some(price) => grid.step_in(side, price)?,
         None => bracket.resting.iter().find(|order| order.side == side)?.price,
     };
     let Some(other) = bracket.best(side.opposite()) else { return Some(improved) };
-    let short = bracket.step_out(side, other)?;
+    let short = grid.step_out(side, other)?;
     Some(match side {
         Side::Bid => improved.min(short),
         Side::Ask => improved.max(short),
     })
 }
 
+#[cfg(test)]
+mod tests;

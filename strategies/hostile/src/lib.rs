@@ -50,7 +50,9 @@ pub fn decide(snapshot: &Snapshot) -> Decision {
                 hoard.push(std::hint::black_box(vec![1u8; 65_536]));
             }
         }
-        b'4' if !snapshot.brackets.is_empty() => decision.reasons.push(Reason { quantity: calls, ..Reason::pass(0, "counted") }),
+        b'4' if !snapshot.brackets.is_empty() => {
+            decision.reasons.push(Reason { quantity: calls, ..Reason::pass(0, "counted") })
+        }
         b'5' => decision.quote(0, Side::Bid, 10_001, 100),
         b'6' => decision.quote(u16::try_from(snapshot.brackets.len()).unwrap_or(u16::MAX), Side::Bid, 100, 100),
         b'9' => (0..65).for_each(|_| decision.quote(0, Side::Bid, 100, 100)),

@@ -1,7 +1,7 @@
 //! Makes only: rests a bid at the model's value less a margin and an ask at the value plus it, in every bracket, never
 //! crossing the book.
 
-use isobar_strategy::market::whole;
+use isobar_strategy::market::{Grid, whole};
 use isobar_strategy::{Bracket, Decision, Description, Parameter, Reason, Side, Snapshot, Unit, Verdict, Watch};
 
 isobar_strategy::export!(crate::describe, crate::decide);
@@ -35,8 +35,12 @@ pub fn decide(snapshot: &Snapshot) -> Decision {
             decision.reasons.push(Reason::pass(index, note));
             continue;
         }
+        let Some(grid) = bracket.grid() else {
+            decision.reasons.push(Reason::pass(index, "no price ladder"));
+            continue;
+        };
         for side in [Side::Bid, Side::Ask] {
-            let reason = quote(bracket, index, side, margin, size);
+            let reason = quote(bracket, &grid, index, side, margin, size);
             if let (Verdict::Make, Some(price)) = (reason.verdict, reason.price) {
                 decision.quote(index, side, price, reason.quantity);
             }
@@ -47,28 +51,27 @@ pub fn decide(snapshot: &Snapshot) -> Decision {
 }
 
 /// One side of one bracket.
-fn quote(bracket: &Bracket, index: u16, side: Side, margin: i64, size: u64) -> Reason {
-    let reason = Reason { side, ..Reason::pass(index, "no price") };
-    let Some(price) = quote_price(bracket, side, margin) else { return reason };
+fn quote(bracket: &Bracket, grid: &Grid, index: u16, side: Side, margin: i64, size: u64) -> Reason {
+    let pass = |note, price, make_ev| Reason { side, price, make_ev, ..Reason::pass(index, note) };
+    let Some(price) = quote_price(bracket, grid, side, margin) else { return pass("no price", None, None) };
     let make_ev = bracket.expected(false, side, price);
-    let reason = Reason { price: Some(price), make_ev, ..reason };
     if make_ev.is_none_or(|ev| ev < margin) {
-        return Reason { note: "fee eats the margin".to_owned(), ..reason };
+        return pass("fee eats the margin", Some(price), make_ev);
     }
     // What rests already is counted in the room, and it is what this quote replaces.
     match whole(size.min(bracket.room(side) + bracket.own(side))) {
-        0 => Reason { note: "no room".to_owned(), ..reason },
-        quantity => Reason { verdict: Verdict::Make, quantity, note: "value less margin".to_owned(), ..reason },
+        0 => pass("no room", Some(price), make_ev),
+        quantity => Reason { verdict: Verdict::Make, quantity, ..pass("value less margin", Some(price), make_ev) },
     }
 }
 
 /// The best price for others that keeps the margin and the maker fee, one tick short of the other side at least.
-fn quote_price(bracket: &Bracket, side: Side, margin: i64) -> Option<u16> {
+fn quote_price(bracket: &Bracket, grid: &Grid, side: Side, margin: i64) -> Option<u16> {
     let value = i64::from(bracket.probability?);
-    let plain = bracket.no_worse_than(side, worsened(value, side, margin))?;
-    let price = bracket.no_worse_than(side, worsened(value, side, margin + bracket.fee(false, side, plain)))?;
+    let plain = grid.no_worse_than(side, worsened(value, side, margin))?;
+    let price = grid.no_worse_than(side, worsened(value, side, margin + bracket.fee(false, side, plain)))?;
     let Some(other) = bracket.best(side.opposite()) else { return Some(price) };
-    let short = bracket.step_out(side, other)?;
+    let short = grid.step_out(side, other)?;
     Some(match side {
         Side::Bid => price.min(short),
         Side::Ask => price.max(short),
@@ -83,3 +86,5 @@ fn worsened(value: i64, side: Side, by: i64) -> i64 {
     }
 }
 
+#[cfg(test)]
+mod tests;

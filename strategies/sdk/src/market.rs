@@ -10,7 +10,7 @@ use isobar_engine::units::{Price, Quantity, Side as EngineSide};
 /// One dollar in 1/1 000 000 dollar, and certainty in ppm.
 const ONE: i64 = 1_000_000;
 /// Money units in one price unit, for one contract.
-const MONEY_PER_PRICE: i64 = 100;
+const MONEY_PER_PRICE: u32 = 100;
 /// Units in one contract.
 const CONTRACT: u64 = 100;
 
@@ -84,9 +84,7 @@ impl Bracket {
     pub fn fee(&self, taker: bool, side: Side, price: u16) -> i64 {
         let Some(price) = Price::new(price) else { return 0 };
         let schedule = match self.fees {
-            FeeSchedule::Quadratic(rates) => {
-                EngineFees::Quadratic { taker_ppm: rates.taker, maker_ppm: rates.maker }
-            }
+            FeeSchedule::Quadratic(rates) => EngineFees::Quadratic { taker_ppm: rates.taker, maker_ppm: rates.maker },
             FeeSchedule::FlatPremium(rates) => {
                 EngineFees::FlatPremium { taker_ppm: rates.taker, maker_ppm: rates.maker }
             }
@@ -103,63 +101,65 @@ impl Bracket {
         Some(self.chance(side)? - premium(side, price) - self.fee(taker, side, price))
     }
 
-    /// The next price of the ladder that is better for the others: above for a bid, below for an ask.
-    pub fn step_in(&self, side: Side, price: u16) -> Option<u16> {
-        match side {
-            Side::Bid => self.above(price),
-            Side::Ask => self.below(price),
-        }
-    }
-
-    /// The next price of the ladder that is better for us: below for a bid, above for an ask.
-    pub fn step_out(&self, side: Side, price: u16) -> Option<u16> {
-        self.step_in(side.opposite(), price)
-    }
-
-    /// The price of the ladder nearest to `money` that costs a side no more than that: at or below it for a bid, at or
-    /// above it for an ask. Nothing beyond the ladder's ends.
-    pub fn no_worse_than(&self, side: Side, money: i64) -> Option<u16> {
-        let money = u32::try_from(money).ok()?;
-        let units = match side {
-            Side::Bid => money / 100,
-            Side::Ask => money.div_ceil(100),
-        };
-        let price = Price::new(u16::try_from(units).ok()?)?;
-        let inside = price > Price::ZERO && price < Price::ONE;
-        if inside && self.grid()?.index_of(price).is_some() {
-            return Some(price.units());
-        }
-        self.step_out(side, price.units())
-    }
-
     /// Whole contracts that `money` buys on a side at a YES price, fees not counted, in 1/100 contract.
     pub fn affordable(&self, side: Side, price: u16, money: i64) -> u64 {
         let contracts = money.checked_div(premium(side, price)).unwrap_or(0);
         u64::try_from(contracts).unwrap_or(0) * CONTRACT
     }
 
-    fn above(&self, price: u16) -> Option<u16> {
-        self.grid()?.above(Price::new(price)?).map(Price::units)
+    /// The prices that the market allows; nothing where the venue's ranges make no ladder.
+    pub fn grid(&self) -> Option<Grid> {
+        let range = |range: &crate::PriceRange| {
+            Some(PriceRange {
+                start: Price::new(range.start)?,
+                end: Price::new(range.end)?,
+                step: Price::new(range.step)?,
+            })
+        };
+        let ranges = self.ladder.iter().map(range).collect::<Option<_>>()?;
+        Ladder::new(ranges).ok().map(Grid)
+    }
+}
+
+/// The prices that a market allows.
+pub struct Grid(Ladder);
+
+impl Grid {
+    /// The next price that is better for the others: above for a bid, below for an ask. Nothing at $0 and $1.
+    pub fn step_in(&self, side: Side, price: u16) -> Option<u16> {
+        let price = Price::new(price)?;
+        let next = match side {
+            Side::Bid => self.0.above(price),
+            Side::Ask => self.0.below(price),
+        };
+        next.map(Price::units)
     }
 
-    fn below(&self, price: u16) -> Option<u16> {
-        self.grid()?.below(Price::new(price)?).map(Price::units)
+    /// The next price that is better for us: below for a bid, above for an ask. Nothing at $0 and $1.
+    pub fn step_out(&self, side: Side, price: u16) -> Option<u16> {
+        self.step_in(side.opposite(), price)
     }
 
-    fn grid(&self) -> Option<Ladder> {
-        let price = |units| Price::new(units).unwrap_or(Price::ONE);
-        let ranges = self.ladder.iter().map(|range| PriceRange {
-            start: price(range.start),
-            end: price(range.end),
-            step: price(range.step),
-        });
-        Ladder::new(ranges.collect()).ok()
+    /// The nearest price that costs a side no more than `money` says: at or below it for a bid, at or above it for an
+    /// ask. Nothing at $0 and $1 and beyond.
+    pub fn no_worse_than(&self, side: Side, money: i64) -> Option<u16> {
+        let money = u32::try_from(money).ok()?;
+        let units = match side {
+            Side::Bid => money / MONEY_PER_PRICE,
+            Side::Ask => money.div_ceil(MONEY_PER_PRICE),
+        };
+        let price = Price::new(u16::try_from(units).ok()?)?;
+        let inside = price > Price::ZERO && price < Price::ONE;
+        if inside && self.0.index_of(price).is_some() {
+            return Some(price.units());
+        }
+        self.step_out(side, price.units())
     }
 }
 
 /// What one contract costs on a side at a YES price, without fee.
 pub fn premium(side: Side, price: u16) -> i64 {
-    let yes = i64::from(price) * MONEY_PER_PRICE;
+    let yes = i64::from(price) * i64::from(MONEY_PER_PRICE);
     match side {
         Side::Bid => yes,
         Side::Ask => ONE - yes,
