@@ -105,7 +105,8 @@ impl World for Live {
         let held = self.held.as_mut().expect("an engine without a component asks nothing");
         let answer = held.strategy.decide(decision, snapshot);
         let (outcome, took_ns) = (answer.outcome, u64::try_from(answer.took.as_nanos()).unwrap_or(u64::MAX));
-        self.took.saturating_record(took_ns);
+        // The histogram grows by itself; a value that it cannot hold is no reason to stop.
+        let _ = self.took.record(took_ns);
         self.screen.decision(&self.name, decision, snapshot, &outcome);
         Answer { outcome, took_ns }
     }
