@@ -110,7 +110,10 @@ impl Exchange {
                 let ts_ms = ts_ms.unwrap_or(now_ms);
                 if !self.markets[market].book.change(outcome, price, change) {
                     self.refused += 1;
-                    tracing::warn!(ticker = self.markets[market].ticker, "a recorded change would leave a level below zero");
+                    tracing::warn!(
+                        ticker = self.markets[market].ticker,
+                        "a recorded change would leave a level below zero"
+                    );
                     return;
                 }
                 self.tell(market, Change::Level { market, outcome, price, change, ts_ms }, changes);

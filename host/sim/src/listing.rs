@@ -175,9 +175,10 @@ pub(crate) struct Determination {
 
 impl Market {
     pub(crate) fn new(ticker: &str, event: &str, strike: Strike, opens: Timestamp, closes: Timestamp) -> Self {
-        let id = uuid(ticker.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        }));
+        let id =
+            uuid(ticker.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            }));
         let message_head = format!("\"msg\":{{\"market_ticker\":\"{ticker}\",\"market_id\":\"{id}\",\"clock\":");
         Self {
             ticker: ticker.to_owned(),

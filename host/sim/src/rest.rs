@@ -260,7 +260,11 @@ async fn events_list(State(shared): State<Arc<Shared>>, Query(filter): Query<Fil
     Ok(Json(json!({"events": events.collect::<Vec<_>>(), "milestones": [], "cursor": cursor})))
 }
 
-async fn event_one(State(shared): State<Arc<Shared>>, Path(ticker): Path<String>, Query(filter): Query<Filter>) -> Answer {
+async fn event_one(
+    State(shared): State<Arc<Shared>>,
+    Path(ticker): Path<String>,
+    Query(filter): Query<Filter>,
+) -> Answer {
     let venue = shared.venue();
     let event = venue.exchange.events.get(&ticker).ok_or_else(not_found)?;
     let markets = markets_of(&venue.exchange, &ticker, venue.now());
@@ -311,7 +315,11 @@ fn pair((price, quantity): (&Price, &Quantity)) -> Value {
 }
 
 /// Bids of both outcomes, ascending; `depth` keeps the best ones.
-async fn orderbook(State(shared): State<Arc<Shared>>, Path(ticker): Path<String>, Query(depth): Query<Depth>) -> Answer {
+async fn orderbook(
+    State(shared): State<Arc<Shared>>,
+    Path(ticker): Path<String>,
+    Query(depth): Query<Depth>,
+) -> Answer {
     let venue = shared.venue();
     let market = find(&venue.exchange, &ticker)?;
     let deepest = depth.depth.and_then(|depth| usize::try_from(depth).ok()).filter(|depth| *depth > 0);
@@ -346,7 +354,8 @@ async fn book(State(shared): State<Arc<Shared>>, Path(ticker): Path<String>) -> 
     let venue = shared.venue();
     let market = find(&venue.exchange, &ticker)?;
     let bids: Vec<Value> = market.book.bids(Outcome::Yes).iter().rev().map(pair).collect();
-    let asks = market.book.bids(Outcome::No).iter().rev().map(|(price, quantity)| pair((&price.complement(), quantity)));
+    let asks =
+        market.book.bids(Outcome::No).iter().rev().map(|(price, quantity)| pair((&price.complement(), quantity)));
     Ok(Json(json!({"ticker": ticker, "bids": bids, "asks": asks.collect::<Vec<_>>(), "clock": market.clock})))
 }
 

@@ -37,11 +37,7 @@ pub enum Scene {
 impl Default for Scene {
     /// A summer day from mid-morning.
     fn default() -> Self {
-        Self::Simulated {
-            date: jiff::civil::date(2026, 7, 1),
-            start: jiff::civil::time(9, 30, 0, 0),
-            frames: None,
-        }
+        Self::Simulated { date: jiff::civil::date(2026, 7, 1), start: jiff::civil::time(9, 30, 0, 0), frames: None }
     }
 }
 

@@ -1,10 +1,10 @@
 //! The running exchange: its thread, its listener, and the loop that plays the scene.
 
+use crate::Error;
 use crate::clock::{Clock, Speed};
 use crate::render::Outbox;
 use crate::scene::{Scene, Stage};
 use crate::venue::Venue;
-use crate::Error;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +34,12 @@ pub struct Config {
 impl Default for Config {
     /// The simulated summer day at 60 times, on a free port of this machine.
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), scene: Scene::default(), speed: Speed::Factor(60), seed: 1 }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            scene: Scene::default(),
+            speed: Speed::Factor(60),
+            seed: 1,
+        }
     }
 }
 

@@ -174,7 +174,8 @@ impl Session {
             ("list_subscriptions", _) => {
                 let live = Channel::ALL.into_iter().zip(&self.subscriptions);
                 let list = live.filter_map(|(channel, one)| one.as_ref().map(|one| (channel, one.sid)));
-                let list: Vec<Value> = list.map(|(channel, sid)| json!({"channel": channel.word(), "sid": sid})).collect();
+                let list: Vec<Value> =
+                    list.map(|(channel, sid)| json!({"channel": channel.word(), "sid": sid})).collect();
                 render::answer(&mut self.out, command.id, None, "ok", now_ms, Some(list.into()));
                 None
             }
@@ -198,14 +199,21 @@ impl Session {
     }
 
     /// Indices of the tickers that `params` names; unknown ones are told and left out.
-    fn named(&mut self, id: u64, params: &Params, exchange: &Exchange, now_ms: i64) -> Result<Option<Vec<usize>>, Code> {
+    fn named(
+        &mut self,
+        id: u64,
+        params: &Params,
+        exchange: &Exchange,
+        now_ms: i64,
+    ) -> Result<Option<Vec<usize>>, Code> {
         let tickers = match (&params.market_ticker, &params.market_tickers) {
             (Some(_), Some(_)) => return Err(Code::InvalidParameter),
             (Some(one), None) => vec![one.clone()],
             (None, Some(list)) => list.clone(),
             (None, None) => return Ok(None),
         };
-        let (known, unknown): (Vec<_>, Vec<_>) = tickers.into_iter().partition(|ticker| exchange.find(ticker).is_some());
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            tickers.into_iter().partition(|ticker| exchange.find(ticker).is_some());
         if !unknown.is_empty() {
             self.error(id, Code::InvalidParameter, now_ms, &unknown);
         }

@@ -43,7 +43,10 @@ pub(crate) async fn upgrade(State(shared): State<Arc<Shared>>, mut request: Requ
         }
         shared.close(connection);
     });
-    let switch = [(header::CONNECTION, HeaderValue::from_static("upgrade")), (header::UPGRADE, HeaderValue::from_static("websocket"))];
+    let switch = [
+        (header::CONNECTION, HeaderValue::from_static("upgrade")),
+        (header::UPGRADE, HeaderValue::from_static("websocket")),
+    ];
     (StatusCode::SWITCHING_PROTOCOLS, switch, [(header::SEC_WEBSOCKET_ACCEPT, accept)]).into_response()
 }
 

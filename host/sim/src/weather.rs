@@ -141,7 +141,8 @@ impl City {
             let day = date.checked_sub(jiff::Span::new().days(back)).expect("a month before a date of this era");
             let fresh = (1.0 - PERSISTENCE * PERSISTENCE).sqrt() * self.spread * normal(random);
             deviation = PERSISTENCE * deviation + fresh;
-            high = self.highs[usize::from(day.month().unsigned_abs()) - 1] + deviation.clamp(-2.5 * self.spread, 2.5 * self.spread);
+            high = self.highs[usize::from(day.month().unsigned_abs()) - 1]
+                + deviation.clamp(-2.5 * self.spread, 2.5 * self.spread);
             let shared = self.common * normal(random);
             let mut forecast = BTreeMap::new();
             consensus = 0.0;
@@ -180,7 +181,8 @@ pub(crate) fn whole(degrees: f64) -> i64 {
 /// Distribution function of the normal distribution (Abramowitz and Stegun 7.1.26, error below 1.5e-7).
 fn phi(x: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.327_591_1 * (x.abs() / 2f64.sqrt()));
-    let poly = t * (0.254_829_592 + t * (-0.284_496_736 + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
+    let poly =
+        t * (0.254_829_592 + t * (-0.284_496_736 + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
     let half = 0.5 * poly * (-x * x / 2.0).exp();
     if x < 0.0 { half } else { 1.0 - half }
 }

@@ -154,10 +154,19 @@ async fn acknowledgements_use_up_seq_and_errors_have_the_venues_codes() {
         (json!({"id": 6, "cmd": "subscribe", "params": {}}), 3),
         (json!({"id": 6, "cmd": "subscribe"}), 2),
         (json!({"id": 6, "cmd": "dance", "params": {}}), 5),
-        (json!({"id": 6, "cmd": "update_subscription", "params": {"sid": 9, "action": "add_markets", "market_tickers": []}}), 7),
+        (
+            json!({"id": 6, "cmd": "update_subscription", "params": {"sid": 9, "action": "add_markets", "market_tickers": []}}),
+            7,
+        ),
         (json!({"id": 6, "cmd": "update_subscription", "params": {"sids": [1, 2], "action": "add_markets"}}), 12),
-        (json!({"id": 6, "cmd": "update_subscription", "params": {"sid": 1, "market_tickers": []}, "action": "add_markets"}), 15),
-        (json!({"id": 6, "cmd": "update_subscription", "params": {"sid": 1, "action": "sing", "market_tickers": []}}), 13),
+        (
+            json!({"id": 6, "cmd": "update_subscription", "params": {"sid": 1, "market_tickers": []}, "action": "add_markets"}),
+            15,
+        ),
+        (
+            json!({"id": 6, "cmd": "update_subscription", "params": {"sid": 1, "action": "sing", "market_tickers": []}}),
+            13,
+        ),
         (json!({"id": 6, "cmd": "unsubscribe", "params": {"sids": [7]}}), 7),
         (json!({"id": 6, "cmd": "unsubscribe", "params": {}}), 4),
     ];
@@ -186,7 +195,8 @@ async fn acknowledgements_use_up_seq_and_errors_have_the_venues_codes() {
 async fn faults_do_what_they_say() {
     let sim = Sim::start(Config { speed: Speed::Factor(600), ..Config::default() }).unwrap();
     let tickers = tickers(&sim.rest_url);
-    let fault = |fault: Value| assert_eq!(request("POST", &format!("{}/fault", sim.sim_url), &fault.to_string()).0, 200);
+    let fault =
+        |fault: Value| assert_eq!(request("POST", &format!("{}/fault", sim.sim_url), &fault.to_string()).0, 200);
     let mut client = Client::connect(&sim.ws_url, true).await;
     client.subscribe(&["orderbook_delta"], &tickers).await;
     client.next().await.unwrap();
@@ -271,17 +281,48 @@ async fn rest_pages_filters_and_spells_as_the_venue() {
     let book = get(&format!("{rest}/markets/{ticker}/orderbook?depth=1"))["orderbook_fp"].clone();
     assert_eq!(book["yes_dollars"][0][0], get(&format!("{rest}/markets/{ticker}"))["market"]["yes_bid_dollars"]);
     let event = get(&format!("{rest}/events/KXHIGHCHI-26JUL01"));
-    assert_eq!((event["event"]["mutually_exclusive"].as_bool(), event["markets"].as_array().unwrap().len()), (Some(true), 6));
+    assert_eq!(
+        (event["event"]["mutually_exclusive"].as_bool(), event["markets"].as_array().unwrap().len()),
+        (Some(true), 6)
+    );
 }
 
 /// Required fields of a market in openapi.yaml 3.34.0.
 const REQUIRED: [&str; 34] = [
-    "ticker", "event_ticker", "market_type", "yes_sub_title", "no_sub_title", "created_time", "updated_time", "open_time",
-    "close_time", "latest_expiration_time", "settlement_timer_seconds", "status", "notional_value_dollars",
-    "yes_bid_dollars", "yes_ask_dollars", "no_bid_dollars", "no_ask_dollars", "yes_bid_size_fp", "yes_ask_size_fp",
-    "last_price_dollars", "previous_yes_bid_dollars", "previous_yes_ask_dollars", "previous_price_dollars", "volume_fp",
-    "volume_24h_fp", "open_interest_fp", "result", "can_close_early", "expiration_value", "rules_primary",
-    "rules_secondary", "price_level_structure", "price_ranges", "settlement_bounds_type",
+    "ticker",
+    "event_ticker",
+    "market_type",
+    "yes_sub_title",
+    "no_sub_title",
+    "created_time",
+    "updated_time",
+    "open_time",
+    "close_time",
+    "latest_expiration_time",
+    "settlement_timer_seconds",
+    "status",
+    "notional_value_dollars",
+    "yes_bid_dollars",
+    "yes_ask_dollars",
+    "no_bid_dollars",
+    "no_ask_dollars",
+    "yes_bid_size_fp",
+    "yes_ask_size_fp",
+    "last_price_dollars",
+    "previous_yes_bid_dollars",
+    "previous_yes_ask_dollars",
+    "previous_price_dollars",
+    "volume_fp",
+    "volume_24h_fp",
+    "open_interest_fp",
+    "result",
+    "can_close_early",
+    "expiration_value",
+    "rules_primary",
+    "rules_secondary",
+    "price_level_structure",
+    "price_ranges",
+    "settlement_bounds_type",
 ];
 
 #[tokio::test]
@@ -298,16 +339,37 @@ async fn every_message_has_the_fields_that_the_spec_requires() {
             "ticker" => (
                 &["sid"],
                 &[
-                    "market_id", "market_ticker", "price_dollars", "yes_bid_dollars", "yes_ask_dollars", "volume_fp",
-                    "open_interest_fp", "dollar_volume", "dollar_open_interest", "yes_bid_size_fp", "yes_ask_size_fp",
-                    "last_trade_size_fp", "ts", "ts_ms", "time",
+                    "market_id",
+                    "market_ticker",
+                    "price_dollars",
+                    "yes_bid_dollars",
+                    "yes_ask_dollars",
+                    "volume_fp",
+                    "open_interest_fp",
+                    "dollar_volume",
+                    "dollar_open_interest",
+                    "yes_bid_size_fp",
+                    "yes_ask_size_fp",
+                    "last_trade_size_fp",
+                    "ts",
+                    "ts_ms",
+                    "time",
                 ],
             ),
             "trade" => (
                 &["sid", "seq"],
                 &[
-                    "trade_id", "market_ticker", "yes_price_dollars", "no_price_dollars", "count_fp", "taker_side",
-                    "taker_outcome_side", "taker_book_side", "is_block_trade", "ts", "ts_ms",
+                    "trade_id",
+                    "market_ticker",
+                    "yes_price_dollars",
+                    "no_price_dollars",
+                    "count_fp",
+                    "taker_side",
+                    "taker_outcome_side",
+                    "taker_book_side",
+                    "is_block_trade",
+                    "ts",
+                    "ts_ms",
                 ],
             ),
             "market_lifecycle_v2" => (&["sid", "seq"], &["market_ticker", "event_type"]),

@@ -29,9 +29,15 @@ struct Line<'a> {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Frame {
-    OrderbookSnapshot { msg: Snapshot },
-    OrderbookDelta { msg: Delta },
-    Ticker { msg: Ticker },
+    OrderbookSnapshot {
+        msg: Snapshot,
+    },
+    OrderbookDelta {
+        msg: Delta,
+    },
+    Ticker {
+        msg: Ticker,
+    },
     #[serde(other)]
     Other,
 }
@@ -154,7 +160,10 @@ pub(super) fn stage(path: &Path) -> Result<Stage, Error> {
     let (mut connection, mut last, mut down) = (None, Timestamp(0), false);
     let mut times = Vec::new();
     for (number, text) in text.lines().enumerate() {
-        let malformed = |reason: String| Error::Malformed { path: path.to_owned(), reason: format!("line {}: {reason}", number + 1) };
+        let malformed = |reason: String| Error::Malformed {
+            path: path.to_owned(),
+            reason: format!("line {}: {reason}", number + 1),
+        };
         let line: Line<'_> = serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
         if let (Some("watch_market"), Some(ticker)) = (line.control.as_deref(), &line.market_ticker) {
             let close_time = line.close_time.as_deref().and_then(|time| time.parse::<jiff::Timestamp>().ok());
@@ -168,7 +177,8 @@ pub(super) fn stage(path: &Path) -> Result<Stage, Error> {
         }
         (connection, last) = (Some(line.conn), at);
         let frame: Frame = serde_json::from_str(frame.get()).map_err(|error| malformed(error.to_string()))?;
-        let snapshot = player.play(at, frame).ok_or_else(|| malformed("a number that is no price or count".to_owned()))?;
+        let snapshot =
+            player.play(at, frame).ok_or_else(|| malformed("a number that is no price or count".to_owned()))?;
         // The doors open again when there is a book to be shown.
         if down && snapshot {
             player.actions.push((at, Action::Up));

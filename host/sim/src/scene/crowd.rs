@@ -36,7 +36,10 @@ fn price(cents: u16) -> Price {
 impl Crowd {
     fn best(&self, outcome: Outcome, of: impl Fn(usize) -> bool) -> Option<u16> {
         let makers = self.makers.iter().enumerate().filter(|(index, _)| of(*index));
-        makers.filter_map(|(_, quotes)| quotes.range((outcome, 0)..=(outcome, 100)).next_back()).map(|(key, _)| key.1).max()
+        makers
+            .filter_map(|(_, quotes)| quotes.range((outcome, 0)..=(outcome, 100)).next_back())
+            .map(|(key, _)| key.1)
+            .max()
     }
 
     /// One maker, chosen by chance, quotes anew around `fair` (probability of YES).
@@ -77,7 +80,14 @@ impl Crowd {
     }
 
     /// Someone buys `taker` for at most `limit` cents a contract: against bids for the other outcome, best first.
-    pub(super) fn take(&mut self, market: usize, taker: Outcome, limit: u16, mut wanted: Quantity, actions: &mut Vec<Action>) {
+    pub(super) fn take(
+        &mut self,
+        market: usize,
+        taker: Outcome,
+        limit: u16,
+        mut wanted: Quantity,
+        actions: &mut Vec<Action>,
+    ) {
         let resting = taker.opposite();
         while !wanted.is_zero() {
             let Some(bid) = self.best(resting, |_| true).filter(|bid| 100 - bid <= limit) else { return };

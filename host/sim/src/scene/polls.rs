@@ -42,18 +42,22 @@ pub(super) fn stage(path: &Path) -> Result<Stage, Error> {
     let text = read(path)?;
     let (mut exchange, mut actions) = (Exchange::default(), Vec::new());
     for (number, text) in text.lines().enumerate() {
-        let malformed = |reason: String| Error::Malformed { path: path.to_owned(), reason: format!("line {}: {reason}", number + 1) };
+        let malformed = |reason: String| Error::Malformed {
+            path: path.to_owned(),
+            reason: format!("line {}: {reason}", number + 1),
+        };
         let poll: Poll = serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
         let (at, closes) = (nanos(poll.captured_at), nanos(poll.close_time));
         let market = exchange.find(&poll.ticker).map_or_else(
             || {
-                let word = ["less", "between", "greater"].into_iter().find(|word| *word == poll.strike_type);
+                let word = ["less", "between", "greater", "custom"].into_iter().find(|word| *word == poll.strike_type);
                 let word = word.ok_or_else(|| malformed(format!("strike type {}", poll.strike_type)))?;
                 let strike = Strike { word, floor: poll.floor_strike.clone(), cap: poll.cap_strike.clone() };
                 let event = poll.ticker.rsplit_once('-').map_or(poll.ticker.as_str(), |(event, _)| event);
                 let mut market = Market::new(&poll.ticker, event, strike, at.plus(-HOUR), closes);
                 market.title.clone_from(&poll.yes_sub_title);
-                let series = Series { ticker: poll.series.clone(), title: poll.series.clone(), category: "Climate and Weather" };
+                let series =
+                    Series { ticker: poll.series.clone(), title: poll.series.clone(), category: "Climate and Weather" };
                 let day = CityDay {
                     ticker: event.to_owned(),
                     series: poll.series.clone(),
@@ -73,7 +77,9 @@ pub(super) fn stage(path: &Path) -> Result<Stage, Error> {
             levels.iter().map(level).collect::<Option<Vec<Level>>>()
         };
         let (yes, no) = (side(&poll.raw_orderbook.yes_dollars), side(&poll.raw_orderbook.no_dollars));
-        let (Some(yes), Some(no)) = (yes, no) else { return Err(malformed("a level that is no price and count".to_owned())) };
+        let (Some(yes), Some(no)) = (yes, no) else {
+            return Err(malformed("a level that is no price and count".to_owned()));
+        };
         if at < closes {
             actions.push((at, Action::Target { market, book: Book::new(yes, no) }));
         }

@@ -129,8 +129,10 @@ pub(super) fn pairs(data: &Path, days: &[Date]) -> Result<Stage, Error> {
             best.push(Best { at: Timestamp(row.recv_ns), ticker: row.ticker, yes, no });
         }
     }
-    let highs = settlements.iter().filter_map(|row| Some((event_of(&row.ticker).to_owned(), row.observed_high_f?))).collect();
-    let results = settlements.iter().filter(|row| !row.result.is_empty()).map(|row| (row.ticker.clone(), row.result == "yes"));
+    let highs =
+        settlements.iter().filter_map(|row| Some((event_of(&row.ticker).to_owned(), row.observed_high_f?))).collect();
+    let results =
+        settlements.iter().filter(|row| !row.result.is_empty()).map(|row| (row.ticker.clone(), row.result == "yes"));
     let lone = settlements.iter().map(|row| (row.ticker.clone(), row.strike_type == "greater")).collect();
     let known = Known { highs, results: results.collect(), lone };
     let mut stage = stage(best, &known)?;
@@ -284,9 +286,10 @@ fn december_weather(data: &Path, known: &Known, exchange: &Exchange) -> Result<V
             date: lead.date,
             forecast: BTreeMap::new(),
             published: known_at,
-            observed: known.highs.get(&lead.event_ticker).map(|high| {
-                (*high, midnight(lead.date, behind("KXHIGHNY")).plus(24 * HOUR + DETERMINED_AFTER))
-            }),
+            observed: known
+                .highs
+                .get(&lead.event_ticker)
+                .map(|high| (*high, midnight(lead.date, behind("KXHIGHNY")).plus(24 * HOUR + DETERMINED_AFTER))),
         });
         row.published = row.published.max(known_at);
         row.forecast.insert(format!("lead_{}", lead.lead_days), lead.forecast_high_f);

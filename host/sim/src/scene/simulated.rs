@@ -12,7 +12,7 @@ use serde_json::Number;
 use std::collections::VecDeque;
 
 /// Mean simulated time between two participants' actions, over all cities.
-const PACE: i64 = SECOND;
+const PACE: i64 = 2 * SECOND;
 /// How long an opinion on the weather lasts.
 const OPINION: i64 = 20 * SECOND;
 
@@ -59,7 +59,14 @@ pub(super) fn stage(date: Date, start: Time, frames: Option<u64>, seed: u64) -> 
             let yes = exchange.markets[market].strike.holds(settled).expect("weather strikes are whole degrees");
             endings.extend(ending(&exchange, market, Some((yes, Some(settled)))));
         }
-        cities.push(City { day, first, closes, mood: normal(&mut random), formed: Timestamp(i64::MIN), fair: [[0.0; 2]; 6] });
+        cities.push(City {
+            day,
+            first,
+            closes,
+            mood: normal(&mut random),
+            formed: Timestamp(i64::MIN),
+            fair: [[0.0; 2]; 6],
+        });
     }
     endings.sort_by_key(|(at, _)| *at);
     let since_midnight = i64::from(start.hour()) * 3_600 + i64::from(start.minute()) * 60 + i64::from(start.second());
@@ -151,7 +158,8 @@ impl Simulated {
             let beliefs = [city.day.belief(at, city.mood), city.day.belief(at.plus(1_800 * SECOND), 0.0)];
             for (bracket, fair) in city.fair.iter_mut().enumerate() {
                 let strike = &exchange.markets[city.first + bracket].strike;
-                let (floor, cap) = (strike.floor.as_ref().and_then(Number::as_i64), strike.cap.as_ref().and_then(Number::as_i64));
+                let (floor, cap) =
+                    (strike.floor.as_ref().and_then(Number::as_i64), strike.cap.as_ref().and_then(Number::as_i64));
                 *fair = beliefs.map(|belief| match strike.word {
                     "less" => belief.probability(None, cap.map(|cap| cap - 1)),
                     "greater" => belief.probability(floor.map(|floor| floor + 1), None),
