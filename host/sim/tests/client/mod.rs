@@ -137,10 +137,14 @@ impl Client {
     }
 
     pub fn equals(&self, sim_url: &str, ticker: &str) {
-        let truth = get(&format!("{sim_url}/book/{ticker}"));
-        let (bids, asks) = self.sides(ticker);
-        assert_eq!((bids, asks), (ladder(&truth["bids"]), ladder(&truth["asks"])), "{ticker}");
+        assert_eq!(self.sides(ticker), truth(sim_url, ticker), "{ticker}");
     }
+}
+
+/// Bids and asks of the exchange's own book.
+pub fn truth(sim_url: &str, ticker: &str) -> (BTreeMap<i64, i64>, BTreeMap<i64, i64>) {
+    let truth = get(&format!("{sim_url}/book/{ticker}"));
+    (ladder(&truth["bids"]), ladder(&truth["asks"]))
 }
 
 pub fn tickers(rest_url: &str) -> Vec<String> {
