@@ -5,14 +5,16 @@ use isobar_engine::market::{Market, MarketId};
 use isobar_kalshi::convert;
 use isobar_kalshi::rest::{Filter, Rest};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::Sender;
 
 /// How often the venue is asked while nothing was found yet.
 const IMPATIENT: Duration = Duration::from_millis(500);
 
-/// Asks for the markets of `series` every `period`, until the driver is gone.
-pub async fn discover(rest: Rest, series: Vec<String>, period: Duration, driver: Sender<Message>) {
+/// Asks for the markets of `series` every `period` and whenever it is woken by `again`, until the driver is gone.
+pub async fn discover(rest: Rest, series: Vec<String>, period: Duration, driver: Sender<Message>, again: Arc<Notify>) {
     let mut told = BTreeSet::new();
     loop {
         let mut found_any = false;
@@ -29,7 +31,9 @@ pub async fn discover(rest: Rest, series: Vec<String>, period: Duration, driver:
                 Err(reason) => tracing::warn!(series = ticker, %reason, "markets could not be read"),
             }
         }
-        tokio::time::sleep(if found_any { period } else { IMPATIENT.min(period) }).await;
+        let pause = if found_any { period } else { IMPATIENT.min(period) };
+        // Woken or not, the venue is asked again.
+        let _ = tokio::time::timeout(pause, again.notified()).await;
         if driver.is_closed() {
             return;
         }

@@ -16,6 +16,7 @@ use isobar_kalshi::protocol::{Protocol, Transmit};
 use isobar_store::{FeedWriter, Notice};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 /// Most frames taken from the socket before the inbox and the clock are looked at.
@@ -51,6 +52,7 @@ pub struct Driver {
     attempts: u32,
     inbox: Receiver<Message>,
     sender: Sender<Message>,
+    look_again: Arc<Notify>,
     screen: Arc<Screen>,
 }
 
@@ -63,13 +65,15 @@ pub struct Parts {
     pub use_yes_price: bool,
     pub inbox: Receiver<Message>,
     pub sender: Sender<Message>,
+    /// Wakes those who read markets over REST.
+    pub look_again: Arc<Notify>,
     pub screen: Arc<Screen>,
 }
 
 impl Driver {
     /// Begins the run by its opening record.
     pub fn open(parts: Parts, opening: Opening) -> Result<Self> {
-        let Parts { clock, journal, listings, websocket, use_yes_price, inbox, sender, screen } = parts;
+        let Parts { clock, journal, listings, websocket, use_yes_price, inbox, sender, look_again, screen } = parts;
         let mut driver = Self {
             notice: journal.notice(),
             clock,
@@ -86,6 +90,7 @@ impl Driver {
             attempts: 0,
             inbox,
             sender,
+            look_again,
             screen,
         };
         driver.input(&Input::Opening(opening))?;
@@ -236,7 +241,11 @@ impl Driver {
                     self.disconnected(format!("given up: {reason:?}"))?;
                     Ok(())
                 }
-                // Meant for a connection that is gone. Facts of a market that changed are found by the next look at REST.
+                (_, Transmit::Relist { .. }) => {
+                    self.look_again.notify_one();
+                    Ok(())
+                }
+                // Meant for a connection that is gone.
                 _ => Ok(()),
             };
             if let Err(error) = result {

@@ -207,10 +207,10 @@ impl Follower {
         let (seq, at) = (record.seq, record.at);
         let closing = matches!(record.input, Input::Closing);
         let body = self.protocol.apply(at, &record.input, &mut unsent);
+        self.screen.body(at, &body);
         for Seat { slot, live } in &mut self.seats {
             slot.input(seq, at, &body, live);
         }
-        self.screen.body(at, &body);
         Ok(if closing { Next::Closed } else { Next::Applied })
     }
 

@@ -113,6 +113,7 @@ pub fn run(
     }
 
     let listings = Listings::default();
+    let look_again = Arc::new(tokio::sync::Notify::new());
     let opening = Opening {
         run: identity,
         engine: engine::VERSION.to_owned(),
@@ -130,6 +131,7 @@ pub fn run(
         use_yes_price: config.feed.use_yes_price,
         inbox,
         sender: sender.clone(),
+        look_again: Arc::clone(&look_again),
         screen: Arc::clone(screen),
     };
     let driver = Driver::open(parts, opening)?;
@@ -155,7 +157,7 @@ pub fn run(
     let (series, driver_inbox) = (venue.series, sender.clone());
     std::thread::Builder::new().name("discovery".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(discover(rest, series, DISCOVERY, driver_inbox)),
+            Ok(runtime) => runtime.block_on(discover(rest, series, DISCOVERY, driver_inbox, look_again)),
             Err(error) => tracing::error!(%error, "markets cannot be looked for"),
         }
     })?;
