@@ -12,7 +12,6 @@ use crate::server::Shared;
 use crate::session::Channel;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use isobar_engine::units::{Price, Quantity, Timestamp};
@@ -39,17 +38,19 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/sim/fault", post(fault))
 }
 
-type Answer = Result<Json<Value>, Response>;
+/// Status and body of what the venue refuses.
+type Refusal = (StatusCode, Json<Value>);
+type Answer = Result<Json<Value>, Refusal>;
 
-fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, Json(json!({"error": {"code": "not_found", "message": "not found"}}))).into_response()
+fn not_found() -> Refusal {
+    (StatusCode::NOT_FOUND, Json(json!({"error": {"code": "not_found", "message": "not found"}})))
 }
 
-fn invalid(parameters: &str, field: &str, tag: &str) -> Response {
+fn invalid(parameters: &str, field: &str, tag: &str) -> Refusal {
     let text = format!(
         "Parameter validation failed for {parameters}: Key: '{parameters}Params.{field}' Error:Field validation for '{field}' failed on the '{tag}' tag"
     );
-    (StatusCode::BAD_REQUEST, Json(json!({"msg": text}))).into_response()
+    (StatusCode::BAD_REQUEST, Json(json!({"msg": text})))
 }
 
 fn moment(at: Timestamp) -> String {
@@ -210,7 +211,7 @@ impl Filter {
         }
     }
 
-    fn check(&self, parameters: &str, most: usize) -> Result<(), Response> {
+    fn check(&self, parameters: &str, most: usize) -> Result<(), Refusal> {
         const WORDS: [&str; 6] = ["", "unopened", "open", "paused", "closed", "settled"];
         if self.limit.is_some_and(|limit| limit > most) {
             return Err(invalid(parameters, "Limit", "lte"));
@@ -295,7 +296,7 @@ async fn markets_list(State(shared): State<Arc<Shared>>, Query(filter): Query<Fi
     Ok(Json(json!({"markets": markets, "cursor": cursor})))
 }
 
-fn find<'a>(exchange: &'a Exchange, ticker: &str) -> Result<&'a Market, Response> {
+fn find<'a>(exchange: &'a Exchange, ticker: &str) -> Result<&'a Market, Refusal> {
     exchange.find(ticker).map(|market| &exchange.markets[market]).ok_or_else(not_found)
 }
 

@@ -107,7 +107,7 @@ impl Player {
 
     /// Remembers that a price off the whole cents was seen.
     fn seen(&mut self, market: usize, price: Price) {
-        if price.units() % 100 != 0 {
+        if !price.units().is_multiple_of(100) {
             self.exchange.markets[market].grid = Grid::TaperedDeciCent;
         }
     }
