@@ -29,7 +29,8 @@ pub const SLOT: &str = "books";
 #[derive(Deserialize)]
 struct Line<'a> {
     recv_ns: i64,
-    conn: u32,
+    /// Number of the connection; -1 in a note made before there was one.
+    conn: i64,
     #[serde(borrow)]
     frame: Option<&'a RawValue>,
 }
@@ -195,20 +196,18 @@ impl Importer {
         self.tick_until(received)?;
         // A recorder's clock may be set back; the order of its lines is what counts.
         self.at = self.at.max(received);
-        if self.connection != Some(line.conn) {
-            if let Some(connection) = self.connection.replace(line.conn) {
+        // A note of the recorder tells the time and nothing else: a connection begins with its first frame.
+        let Some(frame) = line.frame else { return Ok(()) };
+        let current = u32::try_from(line.conn).with_context(|| format!("a frame on connection {}", line.conn))?;
+        if self.connection != Some(current) {
+            if let Some(connection) = self.connection.replace(current) {
                 let reason = "the capture goes on with another connection".to_owned();
                 self.input(&Input::Disconnected { connection, reason })?;
             }
             self.connections += 1;
-            self.input(&Input::Connected { connection: line.conn, use_yes_price, observed: true })?;
+            self.input(&Input::Connected { connection: current, use_yes_price, observed: true })?;
         }
-        match line.frame {
-            Some(frame) => {
-                self.input(&Input::Frame { connection: line.conn, text: frame.get().as_bytes() })
-            }
-            None => Ok(()),
-        }
+        self.input(&Input::Frame { connection: current, text: frame.get().as_bytes() })
     }
 
     fn tick_until(&mut self, moment: Timestamp) -> Result<()> {
