@@ -441,7 +441,7 @@ impl Engine {
     }
 
     fn resting(&self, id: MarketId) -> Vec<Resting> {
-        let open = self.paper.open(id).filter(|order| !order.take && !order.cancelling);
+        let open = self.paper.open(id).filter(|order| !order.cancelling);
         open.map(|order| Resting { side: order.side, price: order.price, quantity: order.staying }).collect()
     }
 
@@ -567,19 +567,15 @@ impl Engine {
         }
     }
 
-    /// Takes what separates the target from what is held and all that is in flight, so that a repeated answer adds
-    /// nothing.
+    /// Takes what separates the target from what is held, less all that is in flight the same way (quotes too, since they
+    /// may still fill), so that a repeated answer adds nothing. What is in flight the other way is not answered with more
+    /// orders: once it filled, the next answer counts it as held.
     fn take(&mut self, question: Question, market: MarketId, target: i64, limit: Price, effects: &mut Vec<Effect>) {
-        let open = |side, takes_only: bool| -> i64 {
-            let orders = self.paper.open(market).filter(|o| o.side == side && (o.take || !takes_only));
-            orders.map(|o| o.remaining).sum::<Quantity>().signed()
-        };
-        let held = self.ledger.position(market);
-        let side = if target >= held + open(Side::Bid, true) - open(Side::Ask, true) { Side::Bid } else { Side::Ask };
-        // Quotes on the same side may still fill: they count as filled, those on the other side do not.
-        let reached = (held - open(side.opposite(), true) * side.sign()) * side.sign() + open(side, false);
-        let missing = target.saturating_mul(side.sign()).saturating_sub(reached);
-        if let Some(quantity) = u64::try_from(missing).ok().filter(|units| *units > 0).map(Quantity::new) {
+        let wanted = target.saturating_sub(self.ledger.position(market));
+        let side = if wanted >= 0 { Side::Bid } else { Side::Ask };
+        let in_flight: Quantity = self.paper.open(market).filter(|o| o.side == side).map(|o| o.remaining).sum();
+        let quantity = Quantity::new(wanted.unsigned_abs()).saturating_sub(in_flight);
+        if !quantity.is_zero() {
             self.place(question, market, Intent { side, price: limit, quantity, take: true }, effects);
         }
     }

@@ -51,7 +51,7 @@ pub struct Bracket {
     pub last_trade: Option<Trade>,
     /// Signed position in 1/100 contracts: positive YES, negative NO.
     pub position: i64,
-    /// Own orders that rest or are on their way to.
+    /// Own orders that are not over: quotes that rest or are on their way to, and takes on their way.
     pub resting: Vec<Resting>,
     /// What a fill costs.
     pub fees: FeeSchedule,

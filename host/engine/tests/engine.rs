@@ -172,6 +172,22 @@ fn a_thousand_book_changes_at_a_takeable_price_give_exactly_one_order() {
 }
 
 #[test]
+fn a_smaller_target_while_a_take_is_under_way_sells_nothing() {
+    let mut desk = Desk::new();
+    desk.follow(Body::Swapped(component("taker")));
+    desk.answer(|_| Ok(take(1, 41, 45)));
+    desk.change(0, Side::Ask, 45, 1);
+    let under_way = &desk.questions[0].1.brackets[1].resting;
+    assert_eq!(under_way.iter().map(|order| order.quantity).collect::<Vec<_>>(), [Quantity::contracts(41)]);
+    desk.answer(|_| Ok(take(1, 9, 45)));
+    assert_eq!(desk.placed(), 1);
+    desk.wait(LATENCY);
+    desk.answer(|_| Ok(take(1, 9, 40)));
+    desk.wait(LATENCY);
+    assert_eq!(desk.engine.ledger().position(MarketId(0)), 4_100 - 1_000, "once filled, the surplus is sold to the bid");
+}
+
+#[test]
 fn a_component_is_asked_when_what_it_watches_changes_and_not_otherwise() {
     let mut desk = Desk::new();
     desk.follow(Body::Swapped(component("watcher")));
