@@ -37,6 +37,9 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Demo {
+    /// Slots, limits and fees by this file, see isobar.example.toml; the example itself without it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Play recorded quotes instead of a simulated day: a folder like the recordings' `data`
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "", env = "ISOBAR_RECORDING")]
     pub recording: Option<PathBuf>,

@@ -29,7 +29,10 @@ const RECORDINGS: &str = "../shared/data";
 
 /// Plays a simulated or recorded day on paper.
 pub fn demo(command: &cli::Demo) -> Result<()> {
-    let mut config = Config::example();
+    let mut config = match &command.config {
+        Some(file) => Config::load(file)?,
+        None => Config::example(),
+    };
     let scene = match &command.recording {
         None => simulated(command.frames),
         Some(folder) => recorded(folder, &command.day)?,

@@ -168,6 +168,9 @@ impl Follower {
 
     /// Runs until the feed's closing record was applied.
     pub fn run(mut self) -> Result<Vec<Seat>> {
+        // The opening is journaled before there is a follower. What a slot is given at the start it holds from there on,
+        // as in a rerun.
+        self.next()?;
         loop {
             let closed = self.batch()?;
             if closed {
