@@ -58,6 +58,8 @@ pub(crate) struct City {
     highs: [f64; 12],
     spread: f64,
     models: [(f64, f64); 6],
+    /// How the bias of all models swings over the year: amplitudes of sine and cosine.
+    season: (f64, f64),
     pub(crate) common: f64,
 }
 
@@ -67,6 +69,7 @@ pub(crate) const CITIES: [City; 6] = [
         highs: [33., 42., 52., 61., 73., 84., 85., 84., 79., 67., 53., 40.],
         spread: 10.0,
         models: [(4.4, 2.8), (5.4, 2.5), (2.8, 2.0), (3.2, 3.4), (10.5, 6.5), (4.4, 2.6)],
+        season: (0.6, -0.8),
         common: 2.5,
     },
     City {
@@ -74,6 +77,7 @@ pub(crate) const CITIES: [City; 6] = [
         highs: [61., 66., 76., 81., 89., 96., 97., 100., 95., 86., 72., 68.],
         spread: 8.5,
         models: [(0.5, 1.5), (2.6, 2.3), (1.5, 2.2), (1.3, 2.8), (4.6, 3.3), (0.9, 1.5)],
+        season: (-0.7, -0.2),
         common: 1.6,
     },
     City {
@@ -81,6 +85,7 @@ pub(crate) const CITIES: [City; 6] = [
         highs: [40., 46., 55., 64., 71., 84., 91., 89., 83., 70., 52., 50.],
         spread: 11.4,
         models: [(-0.7, 2.6), (2.4, 3.5), (0.2, 2.7), (1.6, 3.5), (2.9, 4.4), (-0.6, 2.4)],
+        season: (-0.2, -0.1),
         common: 2.2,
     },
     City {
@@ -88,13 +93,15 @@ pub(crate) const CITIES: [City; 6] = [
         highs: [65., 65., 64., 67., 68., 71., 74., 77., 78., 74., 71., 66.],
         spread: 5.2,
         models: [(-6.0, 4.9), (-5.6, 5.1), (-2.7, 3.5), (-7.4, 6.0), (-1.1, 5.5), (-6.7, 4.9)],
-        common: 4.6,
+        season: (1.4, 3.8),
+        common: 3.0,
     },
     City {
         series: "KXHIGHMIA",
         highs: [77., 80., 83., 84., 89., 90., 92., 92., 91., 87., 84., 78.],
         spread: 3.7,
         models: [(2.8, 1.8), (2.9, 1.7), (2.3, 1.6), (2.0, 1.8), (5.9, 2.6), (2.0, 1.5)],
+        season: (-0.1, -0.3),
         common: 1.2,
     },
     City {
@@ -102,6 +109,7 @@ pub(crate) const CITIES: [City; 6] = [
         highs: [43., 48., 57., 66., 75., 84., 90., 86., 80., 69., 59., 47.],
         spread: 8.4,
         models: [(0.8, 1.6), (2.2, 1.7), (1.5, 1.7), (-1.0, 2.2), (3.7, 2.8), (0.6, 1.6)],
+        season: (-0.3, 0.4),
         common: 1.3,
     },
 ];
@@ -143,14 +151,16 @@ impl City {
             deviation = PERSISTENCE * deviation + fresh;
             high = self.highs[usize::from(day.month().unsigned_abs()) - 1]
                 + deviation.clamp(-2.5 * self.spread, 2.5 * self.spread);
-            let shared = self.common * normal(random);
+            let angle = 2.0 * PI * f64::from(day.day_of_year()) / 365.25;
+            let swing = self.season.0 * angle.sin() + self.season.1 * angle.cos();
+            let shared = swing + self.common * normal(random);
             let mut forecast = BTreeMap::new();
             consensus = 0.0;
             for (name, (bias, error)) in MODELS.into_iter().zip(self.models) {
                 let own = (error * error - self.common * self.common).max(0.25).sqrt();
                 let value = high - bias - shared - own * normal(random);
                 forecast.insert(name.to_owned(), (value * 10.0).round() / 10.0);
-                consensus += (value + bias) / 6.0;
+                consensus += (value + bias + swing) / 6.0;
             }
             let begins = midnight(day, behind);
             rows.push(Row {
