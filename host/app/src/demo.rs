@@ -54,7 +54,8 @@ pub fn demo(command: &cli::Demo) -> Result<()> {
             "recorded quotes; forecasts of those days have a lead of nearly zero, so what they earn here flatters",
         ),
     }
-    play(&config, Some(exchange), &folder, &screen, command.output, command.seconds)
+    // A flood is for measuring the path from the socket to the decision.
+    play(&config, Some(exchange), &folder, &screen, command.output, command.seconds, !command.flood)
 }
 
 /// Runs by a configuration.
@@ -66,7 +67,7 @@ pub fn run(command: &cli::Run) -> Result<()> {
     };
     let folder = new_folder(&config.run_dir, "run");
     let screen = Arc::new(Screen::new(Style::of(command.output)));
-    play(&config, exchange, &folder, &screen, command.output, command.seconds)
+    play(&config, exchange, &folder, &screen, command.output, command.seconds, true)
 }
 
 fn play(
@@ -76,6 +77,7 @@ fn play(
     screen: &Arc<Screen>,
     output: cli::Screen,
     seconds: Option<u64>,
+    project: bool,
 ) -> Result<()> {
     let addresses = match (&exchange, &config.venue.addresses) {
         (Some(running), _) => Addresses { rest: running.rest_url.clone(), websocket: running.ws_url.clone() },
@@ -101,7 +103,7 @@ fn play(
     let (asked, ends) = (Arc::clone(&interrupted), seconds.map(|s| Instant::now() + Duration::from_secs(s)));
     let stop = move |driver: Sender<Message>| until_end(&driver, exchange.as_ref(), &asked, ends);
     on_interrupt(interrupted)?;
-    let seats = host::run(config, venue, folder, screen, stop)?;
+    let seats = host::run(config, venue, folder, screen, project, stop)?;
     finish(&seats, folder, output)
 }
 

@@ -18,6 +18,7 @@ use isobar_engine::risk::{Limits, StaleRule};
 use isobar_engine::units::Timestamp;
 use isobar_kalshi::rest::Rest;
 use isobar_plugins::{Loader, Watch};
+use isobar_store::projection::Projector;
 use isobar_store::{Layout, Run, SlotRecord};
 use isobar_weather::Source;
 use std::path::Path;
@@ -31,6 +32,9 @@ const REQUEST: Duration = Duration::from_secs(5);
 
 /// How often markets are looked for, in the machine's time at most.
 const DISCOVERY: Duration = Duration::from_secs(30);
+
+/// How often the SQL tables are brought up to date.
+const PROJECTION: Duration = Duration::from_secs(2);
 
 /// Where a run connects to.
 pub struct Venue {
@@ -80,12 +84,13 @@ pub fn reuse(reuse: Reuse) -> isobar_plugins::Reuse {
 
 /// Runs the host until `stop` tells it to end. Returns the slots as they were at the end.
 ///
-/// `stop` is given the driver's inbox and runs on a thread of its own.
+/// `stop` is given the driver's inbox and runs on a thread of its own. With `project` the SQL tables grow along.
 pub fn run(
     config: &Config,
     venue: Venue,
     folder: &Path,
     screen: &Arc<Screen>,
+    project: bool,
     stop: impl FnOnce(Sender<Message>) + Send + 'static,
 ) -> Result<Vec<Seat>> {
     let run = Run::create(folder)?;
@@ -163,10 +168,16 @@ pub fn run(
     })?;
     std::thread::Builder::new().name("stop".to_owned()).spawn(move || stop(sender))?;
 
+    let projector = project.then(|| Projector::start(run, PROJECTION)).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(driver.run());
     drop(watches);
     let seats = follower.join().map_err(|_| anyhow::anyhow!("the follower panicked: its message is above"))?;
+    if let Some(projector) = projector
+        && let Err(error) = projector.stop()
+    {
+        screen.note(&format!("the SQL tables are behind ({error}); `isobar project` makes them anew"));
+    }
     ended.context("the driver stopped")?;
     seats
 }

@@ -65,7 +65,12 @@ pub fn rebuild(run: &Run) -> Result<Counts> {
 pub fn update(run: &Run) -> Result<Counts> {
     // A thread of its own, so that it may be called inside a runtime.
     std::thread::scope(|scope| {
-        let worker = scope.spawn(|| Projection::open(run.clone())?.update());
+        let worker = scope.spawn(|| {
+            let mut projection = Projection::open(run.clone())?;
+            let counts = projection.update()?;
+            projection.close()?;
+            Ok(counts)
+        });
         worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
@@ -105,7 +110,8 @@ fn keep_up(run: Run, interval: Duration, stopped: &mpsc::Receiver<()>) -> Result
     while stopped.recv_timeout(interval) == Err(mpsc::RecvTimeoutError::Timeout) {
         projection.update()?;
     }
-    projection.update().map(|_| ())
+    projection.update()?;
+    projection.close()
 }
 
 /// An open projection with the small runtime that drives it.
@@ -132,6 +138,11 @@ impl Projection {
             }
             Ok(counts)
         })
+    }
+
+    /// Moves everything into the one file and closes it.
+    fn close(self) -> Result<()> {
+        Ok(self.runtime.block_on(self.connection.close())?)
     }
 }
 
