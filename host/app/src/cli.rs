@@ -43,9 +43,10 @@ pub struct Demo {
     /// Play recorded quotes instead of a simulated day: a folder like the recordings' `data`
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "", env = "ISOBAR_RECORDING")]
     pub recording: Option<PathBuf>,
-    /// Which recorded day: 26MAR10, 26MAR12, 26MAR13, 25DEC19 or 25DEC22
-    #[arg(long, default_value = "26MAR10")]
-    pub day: String,
+    /// Only this recorded day: 26MAR10, 26MAR12 or 26MAR13 of the six cities (all three without it), 25DEC19 or 25DEC22 of
+    /// New York
+    #[arg(long)]
+    pub day: Option<String>,
     /// How many times faster than real time
     #[arg(long, default_value_t = 60)]
     pub speed: u32,

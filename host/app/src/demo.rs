@@ -35,12 +35,12 @@ pub fn demo(command: &cli::Demo) -> Result<()> {
     };
     let scene = match &command.recording {
         None => simulated(command.frames),
-        Some(folder) => recorded(folder, &command.day)?,
+        Some(folder) => recorded(folder, command.day.as_deref())?,
     };
     let speed = if command.flood { Speed::Flood } else { Speed::Factor(command.speed) };
     let exchange = Sim::start(isobar_sim::Config { scene, speed, seed: command.seed, ..isobar_sim::Config::default() })
         .context("the simulated exchange does not start")?;
-    if command.recording.is_some() && command.day.starts_with("25DEC") {
+    if command.recording.is_some() && is_new_york(command.day.as_deref()) {
         config.venue.series = vec!["KXHIGHNY".to_owned()];
     }
     let folder = match &command.run {
@@ -161,9 +161,8 @@ fn agree(origin: &str) -> Result<Clock> {
         factor: Option<u32>,
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let told: Told = runtime.block_on(async {
-        reqwest::get(format!("{origin}/sim/clock")).await?.error_for_status()?.json().await
-    })?;
+    let told: Told = runtime
+        .block_on(async { reqwest::get(format!("{origin}/sim/clock")).await?.error_for_status()?.json().await })?;
     let factor = Factor::new(told.factor.unwrap_or(1), 1).context("a clock that stands still")?;
     Ok(Clock::scaled(Timestamp(told.now_ns), factor))
 }
@@ -175,17 +174,25 @@ fn simulated(limit: Option<u64>) -> Scene {
     }
 }
 
-fn recorded(folder: &Path, day: &str) -> Result<Scene> {
+/// The recorded days of December 2025 are New York's; those of March 2026 are the six cities'.
+fn is_new_york(day: Option<&str>) -> bool {
+    day.is_some_and(|day| day.starts_with("25DEC"))
+}
+
+fn recorded(folder: &Path, day: Option<&str>) -> Result<Scene> {
     let data = if folder.as_os_str().is_empty() { PathBuf::from(RECORDINGS) } else { folder.to_owned() };
     if !data.join("weather_quotes").is_dir() {
-        bail!("{} holds no recordings (no folder weather_quotes); name their folder by --recording DIR", data.display());
+        bail!(
+            "{} holds no recordings (no folder weather_quotes); name their folder by --recording DIR",
+            data.display()
+        );
     }
-    let date = |text| jiff::civil::Date::strptime("%y%b%d", text).with_context(|| format!("{text} is no day like 26MAR10"));
-    let days = vec![date(day)?];
-    Ok(Scene::Recorded(match day {
-        day if day.starts_with("25DEC") => Recording::TopOfBook { data, days },
-        _ => Recording::Quotes { data, days },
-    }))
+    let date =
+        |text| jiff::civil::Date::strptime("%y%b%d", text).with_context(|| format!("{text} is no day like 26MAR10"));
+    let days = day.map(date).transpose()?.into_iter().collect();
+    let recording =
+        if is_new_york(day) { Recording::TopOfBook { data, days } } else { Recording::Quotes { data, days } };
+    Ok(Scene::Recorded(recording))
 }
 
 /// A folder that does not exist yet, numbered within `runs`.

@@ -188,7 +188,8 @@ impl Importer {
     }
 
     fn line(&mut self, number: usize, text: &str, use_yes_price: bool) -> Result<()> {
-        let line: Line<'_> = serde_json::from_str(text).with_context(|| format!("line {number} is not of a capture"))?;
+        let line: Line<'_> =
+            serde_json::from_str(text).with_context(|| format!("line {number} is not of a capture"))?;
         let received = Timestamp(line.recv_ns);
         if self.at == Timestamp(0) {
             self.at = received;

@@ -117,7 +117,8 @@ fn replay(command: &cli::Replay) -> Result<ExitCode> {
 /// Prints a result as JSON or for people.
 fn print(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
     use std::io::Write;
-    let line = if json { serde_json::to_string(value).context("the result cannot be written as JSON")? } else { text() };
+    let line =
+        if json { serde_json::to_string(value).context("the result cannot be written as JSON")? } else { text() };
     let written = writeln!(std::io::stdout().lock(), "{}", line.trim_end_matches('\n'));
     match written {
         // The reader has seen enough (`isobar … | head`).

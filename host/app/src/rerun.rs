@@ -3,11 +3,11 @@
 use crate::cli;
 use crate::config::Config;
 use crate::follower::{Live, Seat};
+use crate::host;
 use crate::replay::decode;
 use crate::screen::{Screen, Style};
 use crate::slot::Slot;
 use crate::summary::{self, SlotSummary};
-use crate::host;
 use anyhow::{Context, Result, bail};
 use isobar_engine::event::Component;
 use isobar_plugins::{Loader, Reuse, Strategy, resolve};

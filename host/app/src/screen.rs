@@ -155,7 +155,11 @@ impl Screen {
             Report::Settled { market, position, value, payout } => self.line(
                 |state| {
                     let ticker = state.ticker(*market);
-                    format!("{} {slot:<7}  SETTLED {ticker} at {value}: position {} pays {payout}", clock(at), position / 100)
+                    format!(
+                        "{} {slot:<7}  SETTLED {ticker} at {value}: position {} pays {payout}",
+                        clock(at),
+                        position / 100
+                    )
                 },
                 |state| {
                     json!({"type": "settled", "at": at.0, "slot": slot, "ticker": state.ticker(*market),
