@@ -21,6 +21,8 @@ pub struct Book {
     asks: Ranks,
     stale: Option<StaleReason>,
     crossed_since: Option<Timestamp>,
+    /// Whether the best bid is above the best ask, not only at it.
+    overlapping: bool,
     crossed_episodes: u64,
 }
 
@@ -34,6 +36,7 @@ impl Book {
             asks: Ranks::new(prices),
             stale: Some(StaleReason::NeverSeen),
             crossed_since: None,
+            overlapping: false,
             crossed_episodes: 0,
         }
     }
@@ -77,6 +80,7 @@ impl Book {
     pub fn distrust(&mut self, reason: StaleReason) {
         self.stale = Some(reason);
         self.crossed_since = None;
+        self.overlapping = false;
     }
 
     /// Takes trust away where bids and asks have been crossed for too long; says whether it did.
@@ -117,7 +121,8 @@ impl Book {
         self.crossed_since.is_some()
     }
 
-    /// How many times the book became crossed.
+    /// How many times the best bid came to be above the best ask. Prices that only touch are not counted, as they are not
+    /// in the counts of data/README.md of the recordings.
     pub fn crossed_episodes(&self) -> u64 {
         self.crossed_episodes
     }
@@ -159,13 +164,15 @@ impl Book {
     fn watch_crossing(&mut self, at: Timestamp) {
         let bid = self.bids.highest(self.bids.sizes.len());
         let ask = self.asks.lowest(0);
-        let crossed = matches!((bid, ask), (Some(bid), Some(ask)) if crosses(bid, ask));
-        if !crossed {
+        let best = bid.zip(ask);
+        if !best.is_some_and(|(bid, ask)| crosses(bid, ask)) {
             self.crossed_since = None;
         } else if self.crossed_since.is_none() {
             self.crossed_since = Some(at);
-            self.crossed_episodes += 1;
         }
+        let overlapping = best.is_some_and(|(bid, ask)| bid > ask);
+        self.crossed_episodes += u64::from(overlapping && !self.overlapping);
+        self.overlapping = overlapping;
     }
 }
 
@@ -315,8 +322,10 @@ mod tests {
         assert!(book.is_crossed() && !book.check_crossing(Timestamp(CROSSED_AFTER)));
         book.change(Timestamp(1), Side::Bid, cents(45), -100);
         assert!(!book.is_crossed());
+        assert_eq!(book.crossed_episodes(), 0, "prices that touch are not traded on, and not counted");
         book.change(Timestamp(2), Side::Bid, cents(46), 100);
-        assert_eq!(book.crossed_episodes(), 2);
+        book.change(Timestamp(2), Side::Bid, cents(47), 100);
+        assert_eq!(book.crossed_episodes(), 1);
         assert!(book.check_crossing(Timestamp(3 + CROSSED_AFTER)));
         assert_eq!(book.stale(), Some(StaleReason::Crossed));
     }
