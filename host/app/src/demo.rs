@@ -50,6 +50,9 @@ pub fn demo(command: &cli::Demo) -> Result<()> {
     let screen = Arc::new(Screen::new(Style::of(command.output)));
     match &command.recording {
         None => screen.note(&format!("a simulated day of six cities, {} times as fast as real time", command.speed)),
+        Some(_) if is_new_york(command.day.as_deref()) => {
+            screen.note("recorded quotes of New York, for which there is no model: no strategy has an opinion");
+        }
         Some(_) => screen.note(
             "recorded quotes; forecasts of those days have a lead of nearly zero, so what they earn here flatters",
         ),

@@ -201,6 +201,8 @@ impl Follower {
             for seat in &mut self.seats {
                 seat.live.flush()?;
             }
+            // A follower that lags is not idle for long stretches; what it did is shown all the same.
+            self.screen.flush();
         }
     }
 
