@@ -2,6 +2,9 @@
 //!
 //! The programs are those that lie beside the tests (`target/release`): `make test` builds them first.
 
+pub mod naive;
+pub mod play;
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -75,4 +78,12 @@ pub fn succeed(command: &mut Command) -> Value {
     let answer = answer(command);
     assert_eq!(answer.code, Some(0), "{command:?}: {}", answer.said);
     answer.json
+}
+
+/// Replays a run that must be whole: identical, without a gap, nothing unparsed.
+pub fn replay(run: &Path) -> Value {
+    let outcome = succeed(isobar(["replay", "--json"]).arg(run));
+    assert_eq!((&outcome["identical"], &outcome["first_difference"]), (&true.into(), &Value::Null), "{outcome}");
+    assert_eq!((&outcome["gaps"], &outcome["unparsed"]), (&0.into(), &0.into()), "{outcome}");
+    outcome
 }
