@@ -5,6 +5,7 @@
 //! decided here, and nothing is read back from here.
 
 use anstyle::{AnsiColor, Style};
+use isobar_engine::market::MarketId;
 use isobar_engine::snapshot::{Bracket, Decision, Reason, Snapshot, Target, Verdict};
 use isobar_engine::units::{Price, Quantity, SECOND, Side};
 use serde::Serialize;
@@ -61,24 +62,40 @@ fn plain<S: serde::Serializer>(quantity: &Quantity, serializer: S) -> Result<S::
     serializer.collect_str(quantity)
 }
 
+/// What a decision does in one market, without its explanation.
+pub type Act = (MarketId, Verdict, Side, Option<Price>, Quantity);
+
+/// What a decision does, in the order of its lines. Cheap: asked for each decision, while most are not shown.
+pub fn acts(snapshot: &Snapshot, decision: &Decision) -> Vec<Act> {
+    let silent = silent(snapshot, decision);
+    let acting = decision.reasons.iter().chain(&silent).filter(|reason| reason.verdict != Verdict::Pass);
+    let act = |reason: &Reason| {
+        let market = snapshot.brackets.get(usize::from(reason.bracket))?.market;
+        Some((market, reason.verdict, reason.side, reason.price, reason.quantity))
+    };
+    acting.filter_map(act).collect()
+}
+
 /// Every line of one decision: the strategy's reasons in its order, then actions for which it gave none.
 pub fn lines(slot: &str, number: u64, snapshot: &Snapshot, decision: &Decision) -> Vec<DecisionLine> {
+    let line = |reason: &Reason| {
+        let bracket = snapshot.brackets.get(usize::from(reason.bracket))?;
+        Some(DecisionLine::new(slot, number, snapshot, bracket, reason))
+    };
+    decision.reasons.iter().chain(&silent(snapshot, decision)).filter_map(line).collect()
+}
+
+/// Actions for which no reason was given.
+fn silent(snapshot: &Snapshot, decision: &Decision) -> Vec<Reason> {
     let explained = |bracket: u16, side: Side, verdict: Verdict| {
         let same = |reason: &Reason| (reason.bracket, reason.side, reason.verdict) == (bracket, side, verdict);
         decision.reasons.iter().any(same)
     };
     let takes = decision.takes.iter().filter_map(|target| taken(snapshot, target));
-    let quotes = decision
-        .quotes
-        .iter()
-        .map(|quote| unexplained(quote.bracket, quote.side, Verdict::Make, quote.price, quote.quantity));
-    let silent: Vec<Reason> =
-        takes.chain(quotes).filter(|action| !explained(action.bracket, action.side, action.verdict)).collect();
-    let line = |reason: &Reason| {
-        let bracket = snapshot.brackets.get(usize::from(reason.bracket))?;
-        Some(DecisionLine::new(slot, number, snapshot, bracket, reason))
-    };
-    decision.reasons.iter().chain(&silent).filter_map(line).collect()
+    let takes = takes.filter(|take| !explained(take.bracket, take.side, Verdict::Take));
+    let quotes = decision.quotes.iter().filter(|quote| !explained(quote.bracket, quote.side, Verdict::Make));
+    let quotes = quotes.map(|quote| unexplained(quote.bracket, quote.side, Verdict::Make, quote.price, quote.quantity));
+    takes.chain(quotes).collect()
 }
 
 /// What is left to do of a target, counted from the position alone; nothing where it is reached.

@@ -9,13 +9,21 @@ use crate::screen::{Screen, Style};
 use crate::slot::Slot;
 use crate::summary::{self, SlotSummary};
 use anyhow::{Context, Result, bail};
-use isobar_engine::event::Component;
+use isobar_engine::event::{Body, Component};
+use isobar_engine::units::Timestamp;
+use isobar_kalshi::protocol::Protocol;
 use isobar_plugins::{Loader, Reuse, Strategy, resolve};
 use isobar_store::Run;
 use serde::Serialize;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
+
+/// Inputs that are handed over at once: few enough to stay in the cache, enough for the hand-over not to count.
+const BATCH: usize = 256;
+
+/// Batches that may wait.
+const AHEAD: usize = 8;
 
 /// What a rerun came to.
 #[derive(Debug, Serialize)]
@@ -56,7 +64,7 @@ pub fn rerun(command: &cli::Rerun) -> Result<Outcome> {
     }
     let started = Instant::now();
     let mut events = 0;
-    let (protocol, _) = decode(&run, |seq, at, body, _| {
+    let protocol = decoded_apart(&run, |seq, at, body| {
         events += 1;
         for (Seat { slot, live }, waiting) in seats.iter_mut().zip(&mut waiting) {
             slot.input(seq, at, body, live);
@@ -65,7 +73,6 @@ pub fn rerun(command: &cli::Rerun) -> Result<Outcome> {
                 slot.swap(component, live);
             }
         }
-        Ok(())
     })?;
     let seconds = started.elapsed().as_secs_f64();
     let slots: Vec<SlotSummary> = seats.iter().map(summary::of).collect();
@@ -79,6 +86,29 @@ pub fn rerun(command: &cli::Rerun) -> Result<Outcome> {
         decisions_per_second: decisions as f64 / seconds,
         asked_share: decisions as f64 / (frames.max(1) * slots.len().max(1) as u64) as f64,
         slots,
+    })
+}
+
+/// Feeds every input of `run` to `each`. Reading and decoding run ahead on a thread of their own.
+fn decoded_apart(run: &Run, mut each: impl FnMut(u64, Timestamp, &Body)) -> Result<Protocol> {
+    let (sender, receiver) = mpsc::sync_channel::<Vec<(u64, Timestamp, Body)>>(AHEAD);
+    std::thread::scope(|scope| {
+        let decoding = scope.spawn(move || {
+            let mut batch = Vec::with_capacity(BATCH);
+            let (protocol, _) = decode(run, |seq, at, body, _| {
+                batch.push((seq, at, body.clone()));
+                if batch.len() == BATCH {
+                    sender.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).context("nobody listens")?;
+                }
+                Ok(())
+            })?;
+            sender.send(batch).context("nobody listens")?;
+            Ok(protocol)
+        });
+        for (seq, at, body) in receiver.iter().flatten() {
+            each(seq, at, &body);
+        }
+        decoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 

@@ -1,6 +1,6 @@
 //! What a run shows while it goes on: text for people on a terminal, one JSON object a line elsewhere, or nothing.
 
-use crate::decision_log::{self, Palette};
+use crate::decision_log::{self, Act, Palette};
 use isobar_engine::event::{Body, Component, Fault, Report};
 use isobar_engine::market::{Market, MarketId};
 use isobar_engine::snapshot::{Decision, Snapshot};
@@ -10,7 +10,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How a run is shown.
@@ -35,13 +35,14 @@ impl Style {
     }
 }
 
-/// What acted last for a slot and city-day: a decision that repeats it is not shown again.
-type Acts = Vec<(String, &'static str, &'static str, Option<u16>, u64)>;
+/// What was done last, by city-day: a decision that repeats it is not shown again.
+type Acts = BTreeMap<Arc<str>, Vec<Act>>;
 
 #[derive(Default)]
 struct State {
     buffer: String,
-    shown: BTreeMap<(String, String), Acts>,
+    /// By slot.
+    shown: BTreeMap<String, Acts>,
     tickers: Vec<String>,
 }
 
@@ -103,17 +104,13 @@ impl Screen {
                 );
             }
         };
-        let lines = decision_log::lines(slot, number, snapshot, decision);
-        let acting = lines.iter().filter(|line| line.verdict != "pass");
-        let acts: Acts = acting
-            .map(|l| (l.ticker.clone(), l.verdict, l.side, l.price.map(|p| p.units()), l.quantity.units()))
-            .collect();
+        let acts = decision_log::acts(snapshot, decision);
         let mut state = self.state();
         let verbose = matches!(self.style, Style::Text { verbose: true, .. });
-        let last = state.shown.insert((slot.to_owned(), snapshot.event.to_string()), acts.clone());
-        if !verbose && last.as_ref() == Some(&acts) {
+        if !state.news(slot, &snapshot.event, acts) && !verbose {
             return;
         }
+        let lines = decision_log::lines(slot, number, snapshot, decision);
         match self.style {
             Style::Silent => {}
             Style::Text { palette, verbose } => {
@@ -262,6 +259,25 @@ impl Screen {
 }
 
 impl State {
+    /// Whether a slot does something else than it did last for the city-day.
+    fn news(&mut self, slot: &str, event: &Arc<str>, acts: Vec<Act>) -> bool {
+        if !self.shown.contains_key(slot) {
+            self.shown.insert(slot.to_owned(), Acts::new());
+        }
+        let shown = self.shown.get_mut(slot).expect("it was just put there");
+        match shown.get_mut(event) {
+            Some(last) if *last == acts => false,
+            Some(last) => {
+                *last = acts;
+                true
+            }
+            None => {
+                shown.insert(Arc::clone(event), acts);
+                true
+            }
+        }
+    }
+
     fn ticker(&self, market: MarketId) -> &str {
         self.tickers.get(market.index()).map_or("?", String::as_str)
     }

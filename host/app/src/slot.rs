@@ -1,6 +1,5 @@
 //! One slot: an engine and the world that answers it. Live paper, replay and rerun are this code with another world.
 
-use blake3::Hasher;
 use isobar_engine::engine::{Engine, Settings};
 use isobar_engine::event::{Body, Component, Effect, Fault, Report};
 use isobar_engine::market::MarketId;
@@ -41,6 +40,29 @@ pub struct Slot {
     rolling: Digest,
     effects: Vec<Effect>,
     queue: VecDeque<Effect>,
+    /// The hash before a step and its effects as bytes, kept for its room.
+    encoded: Vec<u8>,
+}
+
+/// Where effects are written to.
+struct Appending<'a>(&'a mut Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for Appending<'_> {
+    type Output = ();
+
+    fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 impl Slot {
@@ -53,6 +75,7 @@ impl Slot {
             rolling: Digest::default(),
             effects: Vec::new(),
             queue: VecDeque::new(),
+            encoded: Vec::new(),
         }
     }
 
@@ -104,10 +127,10 @@ impl Slot {
         if self.queue.is_empty() {
             return;
         }
-        let mut hasher = Hasher::new();
-        hasher.update(&self.rolling.0);
+        self.encoded.clear();
+        self.encoded.extend_from_slice(&self.rolling.0);
         while let Some(effect) = self.queue.pop_front() {
-            hasher.update(&postcard::to_stdvec(&effect).expect("an effect is plain data"));
+            postcard::serialize_with_flavor(&effect, Appending(&mut self.encoded)).expect("an effect is plain data");
             match effect {
                 Effect::Decide { decision, snapshot } => self.decide(seq, decision, &snapshot, world),
                 Effect::Revert => {
@@ -120,7 +143,7 @@ impl Slot {
                 Effect::Report(report) => world.record(seq, self.at, &SlotRecord::Report(Cow::Owned(report))),
             }
         }
-        self.rolling = Digest(*hasher.finalize().as_bytes());
+        self.rolling = Digest::of(&self.encoded);
         world.record(seq, self.at, &SlotRecord::Step { effects: self.rolling });
     }
 

@@ -139,12 +139,11 @@ impl Book {
 
     /// Levels of a side, best first.
     pub fn levels(&self, side: Side) -> Levels<'_> {
-        let ranks = self.ranks(side);
-        let next = match side {
-            Side::Bid => ranks.highest(ranks.sizes.len()),
-            Side::Ask => ranks.lowest(0),
+        let end = match side {
+            Side::Bid => self.bids.sizes.len(),
+            Side::Ask => 0,
         };
-        Levels { book: self, side, next }
+        Levels { book: self, side, end }
     }
 
     fn ranks(&self, side: Side) -> &Ranks {
@@ -190,18 +189,22 @@ fn crosses(bid: usize, ask: usize) -> bool {
 pub struct Levels<'a> {
     book: &'a Book,
     side: Side,
-    next: Option<usize>,
+    /// Levels of the bids are below this position of the ladder, those of the asks from it on.
+    end: usize,
 }
 
 impl Iterator for Levels<'_> {
     type Item = Level;
 
     fn next(&mut self) -> Option<Level> {
-        let index = self.next?;
         let ranks = self.book.ranks(self.side);
-        self.next = match self.side {
-            Side::Bid => ranks.highest(index),
-            Side::Ask => ranks.lowest(index + 1),
+        let index = match self.side {
+            Side::Bid => ranks.highest(self.end),
+            Side::Ask => ranks.lowest(self.end),
+        }?;
+        self.end = match self.side {
+            Side::Bid => index,
+            Side::Ask => index + 1,
         };
         Some(Level { price: self.book.ladder.price_at(index), quantity: ranks.sizes[index] })
     }

@@ -5,7 +5,7 @@
 
 use crate::book::Book;
 use crate::city_day::{CityDay, Question};
-use crate::event::{Body, CancelReason, Component, Effect, Fault, Forecast, Level, Report, StaleReason, Trade};
+use crate::event::{Body, CancelReason, Component, Effect, Fault, Forecast, Level, Report, StaleReason, Trade, Watch};
 use crate::ledger::Ledger;
 use crate::market::{FeeSchedule, Market, MarketId, MarketStatus, PriceRange};
 use crate::order::OrderId;
@@ -68,7 +68,7 @@ pub struct Engine {
     faults_in_a_row: u32,
     stopped: bool,
     /// Questions without an answer yet.
-    asked: BTreeMap<u64, u16>,
+    asked: Vec<(u64, u16)>,
     next_order: u64,
     paper: Paper,
     ledger: Ledger,
@@ -109,7 +109,7 @@ impl Engine {
             parameters: Arc::new([]),
             faults_in_a_row: 0,
             stopped: false,
-            asked: BTreeMap::new(),
+            asked: Vec::new(),
             next_order: 1,
             counts: Counts::default(),
         }
@@ -378,25 +378,28 @@ impl Engine {
             self.wanting.clear();
             return;
         };
-        let mut later = Vec::new();
-        for city_day in std::mem::take(&mut self.wanting) {
-            let day = &mut self.city_days[usize::from(city_day)];
-            let over = day.markets.iter().all(|id| self.listings[id.index()].market.status == MarketStatus::Settled);
-            if over {
-                continue;
-            }
-            if day.asked_at.is_some_and(|asked| self.now.since(asked) < watch.at_most_every) {
-                later.push(city_day);
-                continue;
-            }
-            day.asked_at = Some(self.now);
-            self.counts.decisions += 1;
-            let decision = self.counts.decisions;
-            self.asked.insert(decision, city_day);
-            let snapshot = Box::new(self.snapshot(city_day, watch.levels));
-            effects.push(Effect::Decide { decision, snapshot });
+        let mut wanting = std::mem::take(&mut self.wanting);
+        wanting.retain(|city_day| !self.ask_about(*city_day, watch, effects));
+        self.wanting = wanting;
+    }
+
+    /// Puts one question; says no where it must wait.
+    fn ask_about(&mut self, city_day: u16, watch: Watch, effects: &mut Vec<Effect>) -> bool {
+        let day = &mut self.city_days[usize::from(city_day)];
+        let over = day.markets.iter().all(|id| self.listings[id.index()].market.status == MarketStatus::Settled);
+        if over {
+            return true;
         }
-        self.wanting = later;
+        if day.asked_at.is_some_and(|asked| self.now.since(asked) < watch.at_most_every) {
+            return false;
+        }
+        day.asked_at = Some(self.now);
+        self.counts.decisions += 1;
+        let decision = self.counts.decisions;
+        self.asked.push((decision, city_day));
+        let snapshot = Box::new(self.snapshot(city_day, watch.levels));
+        effects.push(Effect::Decide { decision, snapshot });
+        true
     }
 
     fn snapshot(&self, city_day: u16, levels: u8) -> Snapshot {
@@ -463,7 +466,8 @@ impl Engine {
     }
 
     fn decided(&mut self, decision: u64, outcome: &Result<Decision, Fault>, effects: &mut Vec<Effect>) {
-        let city_day = self.asked.remove(&decision).expect("an answer has its question");
+        let question = self.asked.iter().position(|(number, _)| *number == decision);
+        let (_, city_day) = self.asked.remove(question.expect("an answer has its question"));
         match outcome {
             Ok(wanted) if self.within_contract(city_day, wanted) => {
                 self.faults_in_a_row = 0;
