@@ -76,10 +76,10 @@ fn replay(folder: &Path) -> Value {
 fn a_hundred_swaps_during_a_flood_lose_nothing_and_confuse_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let (drop, run) = (folder.path().join("drop"), folder.path().join("run"));
-    let slots = slot("swapped", &strategy("edge"), Some(&drop)) + &slot("steady", &strategy("patient"), None);
+    let slots = slot("swapped", &strategy("edge"), Some(&drop));
     let file = config(folder.path(), &slots);
     let mut play = Play::start(
-        isobar(["demo", "--flood", "--frames", "20000000", "--json", "--config"]).arg(file).arg("--run").arg(&run),
+        isobar(["demo", "--flood", "--frames", "4000000", "--json", "--config"]).arg(file).arg("--run").arg(&run),
     );
     play.opinions(6);
     let versions = ["patient", "edge"].map(|name| (name, fs::read(strategy(name)).expect("a component")));
@@ -103,7 +103,6 @@ fn a_hundred_swaps_during_a_flood_lose_nothing_and_confuse_nothing() {
     );
     let journals = Run::open(&run).expect("a run");
     let decisions = answered_once(&journals, "swapped", &replayed);
-    assert!(answered_once(&journals, "steady", &replayed) > 0);
 
     let mut reader = journals.read_slot("swapped").expect("a journal");
     let (mut holds, mut swaps, mut fresh, mut told) = (None::<&str>, 0, false, 0u64);
