@@ -52,7 +52,9 @@ impl Play {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => panic!("no {what} within {PATIENCE:?}"),
-                Err(RecvTimeoutError::Disconnected) => panic!("the program ended before {what}: {:?}", self.seen.last()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("the program ended before {what}: {:?}", self.seen.last())
+                }
             }
         }
     }
@@ -67,7 +69,8 @@ impl Play {
     /// Where the simulated exchange listens, as `address:port`.
     pub fn exchange(&mut self) -> String {
         const BEFORE: &str = "connected to ws://";
-        let (_, note) = self.wait("connection", |line| line["text"].as_str().is_some_and(|text| text.starts_with(BEFORE)));
+        let (_, note) =
+            self.wait("connection", |line| line["text"].as_str().is_some_and(|text| text.starts_with(BEFORE)));
         let rest = note["text"].as_str().expect("a text")[BEFORE.len()..].to_owned();
         rest.split('/').next().expect("an address").to_owned()
     }

@@ -1,6 +1,7 @@
 //! Slots beside each other over a whole simulated day: the same component does exactly the same in two of them, and what
 //! one does depends on no other.
 
+use isobar_engine::event::Report;
 use isobar_store::{Run, SlotEntry, SlotRecord};
 use isobar_tests::play::{Play, config, slot};
 use isobar_tests::{isobar, strategy, succeed};
@@ -56,9 +57,10 @@ fn a_slot_does_the_same_as_its_twin_and_the_same_alone() {
         assert_eq!(left, right);
     }
     assert_eq!(left.len(), right.len());
-    let fills = left.iter().filter(|e| matches!(&e.record, SlotRecord::Report(r) if matches!(**r, isobar_engine::event::Report::Filled { .. })));
-    println!("{} records, {} fills, {} decisions", left.len(), fills.clone().count(), results(&summary, "left")["decisions"]);
-    assert!(fills.count() > 0, "a day without a fill compares nothing");
+    let filled = |deed: &&SlotEntry| matches!(&deed.record, SlotRecord::Report(report) if matches!(**report, Report::Filled { .. }));
+    let fills = left.iter().filter(filled).count();
+    println!("{} records, {fills} fills, {} decisions", left.len(), results(&summary, "left")["decisions"]);
+    assert!(fills > 0, "a day without a fill compares nothing");
     assert_ne!(results(&summary, "left"), results(&summary, "other"));
 
     let alone = rerun(&run, &file, std::slice::from_ref(&edge));
