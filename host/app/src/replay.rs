@@ -67,6 +67,8 @@ struct Recorded<'w> {
     reader: SlotReader,
     next: Option<SlotEntry>,
     difference: Option<Difference>,
+    /// The journal cannot be read any further: neither equal nor different.
+    damage: Option<isobar_store::Error>,
 }
 
 impl<'w> Recorded<'w> {
@@ -77,7 +79,7 @@ impl<'w> Recorded<'w> {
             anyhow::bail!("the journal of slot {slot} does not begin with its opening");
         };
         let settings = serde_json::from_str(&settings).context("the slot's settings")?;
-        let mut recorded = Self { watcher, slot: slot.to_owned(), reader, next: None, difference: None };
+        let mut recorded = Self { watcher, slot: slot.to_owned(), reader, next: None, difference: None, damage: None };
         recorded.advance()?;
         Ok((recorded, settings))
     }
@@ -102,6 +104,9 @@ impl<'w> Recorded<'w> {
 /// Swaps the slot as its journal says, and compares the digest where a journal ended in order.
 fn catch_up(slot: &mut Slot, recorded: &mut Recorded<'_>, seq: u64) -> Result<()> {
     loop {
+        if let Some(damage) = recorded.damage.take() {
+            return Err(damage.into());
+        }
         match recorded.between(seq) {
             Some(SlotRecord::Swapped(component)) => {
                 let component = component.clone().into_owned();
@@ -148,8 +153,9 @@ impl World for Recorded<'_> {
             let recorded = format!("at {}: {}", next.seq, brief(&next.record));
             return self.differ(seq, recorded, brief(now));
         }
-        if let Err(error) = self.advance() {
-            self.differ(seq, format!("unreadable: {error}"), brief(now));
+        match self.reader.next() {
+            Ok(next) => self.next = next,
+            Err(error) => (self.next, self.damage) = (None, Some(error)),
         }
     }
 
