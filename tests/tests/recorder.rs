@@ -149,7 +149,7 @@ fn day() {
 
 /// Copies the journals of a run, record by record, into small segments.
 fn copy(from: &Path, to: &Path) {
-    let layout = Layout { segment_bytes: 96 << 10, ..Layout::default() };
+    let layout = Layout { segment_bytes: 64 << 10, block_bytes: 8 << 10, pack: true };
     let (from, into) = (Run::open(from).expect("a run"), Run::create(to).expect("a folder"));
     {
         let (mut reader, mut writer) = (from.read_feed().expect("a feed"), into.write_feed(layout).expect("a feed"));
