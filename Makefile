@@ -8,18 +8,21 @@ export ORT_DYLIB_PATH ?= $(CURDIR)/.tools/onnxruntime/libonnxruntime.so
 FUZZ_SECONDS ?= 60
 # One profile for the program, its tests and its benchmarks: dependencies are compiled once.
 RELEASE := --release
+# The guest SDK is built along natively: the tests need it, and with it cargo chooses the same features of shared
+# dependencies here as there. Otherwise the slowest of them would be compiled twice.
+ALONG := -p isobar-strategy
 
 .PHONY: build run test lint bench fuzz clean help prerequisites native
 
 build: native ## build everything; leaves target/release/isobar
-	@cargo build $(RELEASE) -p isobar
+	@cargo build $(RELEASE) -p isobar $(ALONG)
 
 run: build ## play a simulated day with two strategies; Ctrl-C ends it with a summary
 	@target/release/isobar demo
 
 # The program with faults on purpose is built by itself: cargo unites the features of all that is built together.
 test: build ## run all tests
-	@cargo build $(RELEASE) -p isobar-mutants
+	@cargo build $(RELEASE) -p isobar-mutants $(ALONG)
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run $(RELEASE) --workspace --exclude isobar-mutants; \
 	else \

@@ -6,9 +6,8 @@ use isobar_engine::market::{FeeSchedule, Ladder, Market, MarketId, MarketStatus,
 use isobar_engine::snapshot::{Decision, Verdict};
 use isobar_engine::units::{Digest, Money, Price, Probability, Quantity, SECOND, Side, Timestamp};
 use isobar_plugins::{Limits, Loader, Reuse, Strategy};
-use isobar_store::{Run, SlotRecord};
 use isobar_tests::play::{config, slot};
-use isobar_tests::{answer, isobar, strategy, succeed};
+use isobar_tests::{answer, isobar, strategy};
 
 const NOON: Timestamp = Timestamp(1_764_324_960_000_000_000);
 
@@ -178,19 +177,11 @@ fn names_that_nobody_knows_are_refused_with_the_nearest() {
         assert!(refused.said.contains(near) && refused.said.contains("isobar.toml:"), "{}", refused.said);
     }
 
-    // A parameter belongs to the component, so it is the component that does not get into the slot.
+    // A parameter belongs to the component: a run does not begin with a slot that its component cannot get into.
     let file = config(folder.path(), &(edge + "[slot.parameters]\nMIN_EDGE_TAK = 0.05\n"));
     let run = folder.path().join("run");
-    succeed(isobar(["demo", "--seconds", "1", "--json", "--config"]).arg(&file).arg("--run").arg(&run));
-    let mut reader = Run::open(&run).expect("a run").read_slot("guide").expect("a slot");
-    let mut reasons = Vec::new();
-    while let Some(entry) = reader.next().expect("readable") {
-        match entry.record {
-            SlotRecord::Refused { reason, .. } => reasons.push(reason.into_owned()),
-            SlotRecord::Swapped(component) => panic!("{component:?}"),
-            _ => {}
-        }
-    }
-    let [reason] = &reasons[..] else { panic!("{reasons:?}") };
-    assert!(reason.contains("no parameter MIN_EDGE_TAK;") && reason.contains("MIN_EDGE_TAKE"), "{reason}");
+    let refused = answer(isobar(["demo", "--seconds", "1", "--json", "--config"]).arg(&file).arg("--run").arg(&run));
+    assert_eq!(refused.code, Some(1), "{}", refused.said);
+    let said = &refused.said;
+    assert!(said.contains("no parameter MIN_EDGE_TAK;") && said.contains("MIN_EDGE_TAKE"), "{said}");
 }

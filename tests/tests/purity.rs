@@ -35,8 +35,24 @@ fn holds(line: &str, word: &str) -> bool {
 }
 
 const IMPURE: [&str; 18] = [
-    "f32", "f64", "HashMap", "HashSet", "Instant", "SystemTime", "async", "await", "tokio", "thread", "Mutex", "Rc",
-    "RefCell", "fs", "net", "env::var", "rand", "unsafe",
+    "f32",
+    "f64",
+    "HashMap",
+    "HashSet",
+    "Instant",
+    "SystemTime",
+    "async",
+    "await",
+    "tokio",
+    "thread",
+    "Mutex",
+    "Rc",
+    "RefCell",
+    "fs",
+    "net",
+    "env::var",
+    "rand",
+    "unsafe",
 ];
 
 fn impurities(text: &str) -> Vec<(usize, &'static str)> {
@@ -51,21 +67,27 @@ fn the_engine_has_no_clock_float_thread_io_or_hash_order() {
     let mut found = Vec::new();
     sources(&host("engine/src"), &mut found);
     assert!(found.len() > 8, "the engine's sources were found");
-    let bad: Vec<_> = found.iter().map(|(path, text)| (path, impurities(text))).filter(|(_, bad)| !bad.is_empty()).collect();
+    let bad: Vec<_> =
+        found.iter().map(|(path, text)| (path, impurities(text))).filter(|(_, bad)| !bad.is_empty()).collect();
     assert!(bad.is_empty(), "impure: {bad:?}");
 }
 
 #[test]
 fn the_search_for_impurities_finds_them() {
-    assert_eq!(impurities("let x: f64 = 1.0;\nuse std::time::Instant;\n// an f32 in a comment"), [(1, "f64"), (2, "Instant")]);
+    assert_eq!(
+        impurities("let x: f64 = 1.0;\nuse std::time::Instant;\n// an f32 in a comment"),
+        [(1, "f64"), (2, "Instant")]
+    );
     assert_eq!(impurities("let leaf64 = 1;\nmod tests {\nlet x: f64;"), []);
 }
 
 #[test]
 fn the_engine_depends_on_encoding_and_hashing_only() {
     let manifest = std::fs::read_to_string(host("engine/Cargo.toml")).expect("a manifest");
-    let section = manifest.split("[dependencies]").nth(1).expect("dependencies").split("\n[").next().expect("a section");
-    let names: Vec<&str> = section.lines().filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|n| !n.is_empty()).collect();
+    let section =
+        manifest.split("[dependencies]").nth(1).expect("dependencies").split("\n[").next().expect("a section");
+    let names: Vec<&str> =
+        section.lines().filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|n| !n.is_empty()).collect();
     assert_eq!(names, ["blake3", "postcard", "serde", "serde_bytes"]);
 }
 

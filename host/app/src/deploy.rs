@@ -3,7 +3,7 @@
 
 use crate::follower::{Command, Offered};
 use isobar_engine::units::Digest;
-use isobar_plugins::{Loaded, Loader, Reuse, Watch, resolve};
+use isobar_plugins::{Description, Loaded, Loader, Reuse, Watch, resolve};
 use isobar_store::Run;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,29 +29,54 @@ pub struct Deployer {
 }
 
 impl Deployer {
-    /// Loads a file for a slot and offers it, or tells why not.
-    pub fn offer(&self, berth: &Berth, path: &Path, seen: Option<Instant>) {
-        let slot = berth.slot;
-        let name = path.display().to_string();
-        let command = match self.load(berth, path) {
-            Ok((loaded, values)) => Command::Swap {
-                slot,
-                offered: Box::new(Offered {
-                    component: loaded.held(values),
-                    strategy: loaded.strategy(berth.reuse),
-                    seen,
-                    path: name,
-                }),
-            },
-            Err(reason) => Command::Refuse { slot, path: name, hash: hash_of(path), reason },
+    /// Gives a slot its first component. The error says why it cannot have it: a run does not begin with an empty slot.
+    pub fn first(&self, berth: &Berth, path: &Path) -> Result<(), String> {
+        let (loaded, values) = self.load(path, |_| berth.parameters.clone())?;
+        self.send(Self::swap(berth, path, None, &loaded, values));
+        Ok(())
+    }
+
+    /// Loads a file for a slot that runs and offers it, or tells why not.
+    ///
+    /// Another rule has other parameters: those that it does not declare are left out. What the trader mistyped was
+    /// refused with the first component.
+    fn offer(&self, berth: &Berth, path: &Path, seen: Instant) {
+        let declared = |description: &Description| {
+            let has = |name: &str| description.parameters.iter().any(|parameter| parameter.name == name);
+            berth.parameters.iter().filter(|(name, _)| has(name)).cloned().collect()
         };
+        self.send(match self.load(path, declared) {
+            Ok((loaded, values)) => Self::swap(berth, path, Some(seen), &loaded, values),
+            Err(reason) => {
+                let path_text = path.display().to_string();
+                Command::Refuse { slot: berth.slot, path: path_text, hash: hash_of(path), reason }
+            }
+        });
+    }
+
+    fn swap(berth: &Berth, path: &Path, seen: Option<Instant>, loaded: &Loaded, values: Vec<i64>) -> Command {
+        let offered = Offered {
+            component: loaded.held(values),
+            strategy: loaded.strategy(berth.reuse),
+            seen,
+            path: path.display().to_string(),
+        };
+        Command::Swap { slot: berth.slot, offered: Box::new(offered) }
+    }
+
+    fn send(&self, command: Command) {
         // A follower that ended takes no more components.
         let _ = self.commands.send(command);
     }
 
-    fn load(&self, berth: &Berth, path: &Path) -> Result<(Loaded, Vec<i64>), String> {
+    fn load(
+        &self,
+        path: &Path,
+        parameters: impl Fn(&Description) -> Vec<(String, String)>,
+    ) -> Result<(Loaded, Vec<i64>), String> {
         let loaded = self.loader.load_file(path).map_err(|refusal| refusal.to_string())?;
-        let values = resolve(loaded.description(), &berth.parameters).map_err(|error| error.to_string())?;
+        let given = parameters(loaded.description());
+        let values = resolve(loaded.description(), &given).map_err(|error| error.to_string())?;
         let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
         // The file may have been replaced since it was probed: what is kept must be what runs.
         if Digest::of(&bytes) != loaded.hash() {
@@ -68,7 +93,7 @@ impl Deployer {
         let deployer = self.clone();
         std::thread::spawn(move || {
             while let Ok(path) = files.recv() {
-                deployer.offer(&berth, &path, Some(Instant::now()));
+                deployer.offer(&berth, &path, Instant::now());
             }
         });
         Ok(watch)

@@ -10,7 +10,7 @@ use crate::message::{INBOX, Message};
 use crate::screen::Screen;
 use crate::slot::Slot;
 use crate::{forecasts, identity};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use isobar_engine::engine::{self, Settings};
 use isobar_engine::event::Opening;
 use isobar_engine::paper::{PaperSettings, QueueRule};
@@ -172,7 +172,7 @@ pub fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(driver.run());
     drop(watches);
-    let seats = follower.join().map_err(|_| anyhow::anyhow!("the follower panicked: its message is above"))?;
+    let seats = follower.join().map_err(|_| anyhow!("the follower panicked: its message is above"))?;
     if let Some(projector) = projector
         && let Err(error) = projector.stop()
     {
@@ -187,7 +187,8 @@ fn occupy(config: &Config, deployer: &Deployer) -> Result<Vec<Watch>> {
     let mut watches = Vec::new();
     for (index, slot) in config.slots.iter().enumerate() {
         let berth = Berth { slot: index, reuse: reuse(slot.reuse), parameters: slot.parameter_texts() };
-        deployer.offer(&berth, &slot.component, None);
+        let first = deployer.first(&berth, &slot.component);
+        first.map_err(|reason| anyhow!("slot {}: {}: {reason}", slot.name, slot.component.display()))?;
         if let Some(folder) = &slot.watch {
             watches.push(deployer.watch(berth, folder)?);
         }

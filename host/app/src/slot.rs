@@ -7,7 +7,7 @@ use isobar_engine::snapshot::{Decision, Snapshot};
 use isobar_engine::units::{Digest, Timestamp};
 use isobar_store::{Seen, SlotRecord};
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A full state digest is journaled after this many inputs: often enough to find a difference, too seldom to be felt.
 pub const CHECKPOINT_EVERY: u64 = 4_096;
@@ -174,17 +174,30 @@ pub struct Tally {
     pub quotes: u64,
     pub fills: u64,
     pub refusals: u64,
+    /// Decisions by the venue's name of the city-day.
+    pub decisions_by_event: BTreeMap<String, u64>,
+    /// Fills by market.
+    pub fills_by_market: BTreeMap<MarketId, u64>,
 }
 
 impl Tally {
     /// Counts one record.
     pub fn count(&mut self, record: &SlotRecord<'_>) {
         match record {
-            SlotRecord::Decided { .. } => self.decisions += 1,
+            SlotRecord::Decided { event, .. } => {
+                self.decisions += 1;
+                match self.decisions_by_event.get_mut(&**event) {
+                    Some(count) => *count += 1,
+                    None => drop(self.decisions_by_event.insert(event.to_string(), 1)),
+                }
+            }
             SlotRecord::Report(report) => match **report {
                 Report::Placed { take: true, .. } => self.takes += 1,
                 Report::Placed { take: false, .. } => self.quotes += 1,
-                Report::Filled { .. } => self.fills += 1,
+                Report::Filled { market, .. } => {
+                    self.fills += 1;
+                    *self.fills_by_market.entry(market).or_default() += 1;
+                }
                 Report::Refused { .. } => self.refusals += 1,
                 _ => {}
             },

@@ -31,6 +31,8 @@ pub struct SlotSummary {
 #[derive(Debug, Serialize)]
 pub struct CitySummary {
     pub event: String,
+    pub decisions: u64,
+    pub fills: u64,
     pub fees: String,
     pub pnl: String,
     /// Contracts held in markets that are not settled, all brackets together.
@@ -41,6 +43,7 @@ pub struct CitySummary {
 
 #[derive(Default)]
 struct City {
+    fills: u64,
     fees: Money,
     profit: Money,
     open: i64,
@@ -69,6 +72,7 @@ pub fn of(seat: &Seat) -> SlotSummary {
         let account = engine.ledger().account(market.id);
         let city = cities.entry(&market.event).or_insert_with(|| City { settled: true, ..City::default() });
         let profit = profit(engine, market);
+        city.fills += seat.live.tally.fills_by_market.get(&market.id).copied().unwrap_or(0);
         city.fees += account.fees;
         city.profit += profit;
         city.settled &= market.status == MarketStatus::Settled;
@@ -94,6 +98,8 @@ pub fn of(seat: &Seat) -> SlotSummary {
             .into_iter()
             .map(|(event, city)| CitySummary {
                 event: event.to_owned(),
+                decisions: seat.live.tally.decisions_by_event.get(event).copied().unwrap_or(0),
+                fills: city.fills,
                 fees: city.fees.to_string(),
                 pnl: city.profit.to_string(),
                 open_contracts: city.open,
@@ -112,15 +118,23 @@ pub fn render(slots: &[SlotSummary]) -> String {
             "\n{:<10} {} decisions, {} takes, {} quotes, {} fills, {} refusals   p50 {:.1} µs, p99 {:.1} µs a decision",
             slot.slot, slot.decisions, slot.takes, slot.quotes, slot.fills, slot.refusals, slot.p50_us, slot.p99_us
         );
-        let _ = writeln!(text, "  {:<24} {:>12} {:>14} {:>7}", "city-day", "fees $", "profit $", "open");
+        let _ = writeln!(
+            text,
+            "  {:<24} {:>9} {:>6} {:>12} {:>14} {:>7}",
+            "city-day", "decisions", "fills", "fees $", "profit $", "open"
+        );
         for city in &slot.cities {
             let _ = writeln!(
                 text,
-                "  {:<24} {:>12} {:>14} {:>7}  {}",
-                city.event, city.fees, city.pnl, city.open_contracts, city.standing
+                "  {:<24} {:>9} {:>6} {:>12} {:>14} {:>7}  {}",
+                city.event, city.decisions, city.fills, city.fees, city.pnl, city.open_contracts, city.standing
             );
         }
-        let _ = writeln!(text, "  {:<24} {:>12} {:>14}", "all", slot.fees, slot.pnl);
+        let _ = writeln!(
+            text,
+            "  {:<24} {:>9} {:>6} {:>12} {:>14}",
+            "all", slot.decisions, slot.fills, slot.fees, slot.pnl
+        );
     }
     text
 }

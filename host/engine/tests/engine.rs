@@ -184,7 +184,11 @@ fn a_smaller_target_while_a_take_is_under_way_sells_nothing() {
     desk.wait(LATENCY);
     desk.answer(|_| Ok(take(1, 9, 40)));
     desk.wait(LATENCY);
-    assert_eq!(desk.engine.ledger().position(MarketId(0)), 4_100 - 1_000, "once filled, the surplus is sold to the bid");
+    assert_eq!(
+        desk.engine.ledger().position(MarketId(0)),
+        4_100 - 1_000,
+        "once filled, the surplus is sold to the bid"
+    );
 }
 
 #[test]
