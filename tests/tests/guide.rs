@@ -6,8 +6,9 @@ use isobar_engine::market::{FeeSchedule, Ladder, Market, MarketId, MarketStatus,
 use isobar_engine::snapshot::{Decision, Verdict};
 use isobar_engine::units::{Digest, Money, Price, Probability, Quantity, SECOND, Side, Timestamp};
 use isobar_plugins::{Limits, Loader, Reuse, Strategy};
+use isobar_store::{Run, SlotRecord};
 use isobar_tests::play::{config, slot};
-use isobar_tests::{answer, isobar, strategy};
+use isobar_tests::{answer, isobar, strategy, succeed};
 
 const NOON: Timestamp = Timestamp(1_764_324_960_000_000_000);
 
