@@ -41,10 +41,7 @@ impl Deployer {
     /// Another rule has other parameters: those that it does not declare are left out. What the trader mistyped was
     /// refused with the first component.
     fn offer(&self, berth: &Berth, path: &Path, seen: Instant) {
-        let declared = |description: &Description| {
-            let has = |name: &str| description.parameters.iter().any(|parameter| parameter.name == name);
-            berth.parameters.iter().filter(|(name, _)| has(name)).cloned().collect()
-        };
+        let declared = |description: &Description| description.declared(&berth.parameters);
         self.send(match self.load(path, declared) {
             Ok((loaded, values)) => Self::swap(berth, path, Some(seen), &loaded, values),
             Err(reason) => {

@@ -15,6 +15,7 @@ use isobar_kalshi::protocol::Protocol;
 use isobar_plugins::{Loader, Reuse, Strategy, resolve};
 use isobar_store::Run;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
@@ -51,16 +52,21 @@ pub fn rerun(command: &cli::Rerun) -> Result<Outcome> {
     };
     let loader = Loader::new(isobar_plugins::Limits::default(), None)?;
     let screen = Arc::new(Screen::new(Style::Silent));
+    let set = settings(&command.set)?;
+    let mut unknown: BTreeSet<&str> = set.iter().map(|(name, _)| name.as_str()).collect();
     let mut waiting = Vec::new();
     let mut seats: Vec<Seat> = Vec::new();
     for path in &command.strategy {
-        let (strategy, component) = load(&loader, path, &command.set, reuse)?;
+        let (strategy, component) = load(&loader, path, &set, reuse, &mut unknown)?;
         let name = unused_name(path, &seats);
         seats.push(Seat {
             slot: Slot::new(&name, host::settings(&config)),
             live: Live::new(&name, None, Arc::clone(&screen), None),
         });
         waiting.push(Some((strategy, component)));
+    }
+    if let Some(name) = unknown.first() {
+        bail!("no strategy here has a parameter {name}");
     }
     let started = Instant::now();
     let mut events = 0;
@@ -112,16 +118,26 @@ fn decoded_apart(run: &Run, mut each: impl FnMut(u64, Timestamp, &Body)) -> Resu
     })
 }
 
-fn load(loader: &Loader, path: &Path, set: &[String], reuse: Reuse) -> Result<(Strategy, Component)> {
+/// The `--set NAME=VALUE` of the command line.
+fn settings(set: &[String]) -> Result<Vec<(String, String)>> {
+    let pair = |setting: &String| match setting.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => bail!("--set takes NAME=VALUE, not {setting}"),
+    };
+    set.iter().map(pair).collect()
+}
+
+/// A component with those of the settings that it declares, which are taken out of `unknown`.
+fn load(
+    loader: &Loader,
+    path: &Path,
+    set: &[(String, String)],
+    reuse: Reuse,
+    unknown: &mut BTreeSet<&str>,
+) -> Result<(Strategy, Component)> {
     let loaded = loader.load_file(path).with_context(|| format!("{} is refused", path.display()))?;
-    let known = |name: &str| loaded.description().parameters.iter().any(|parameter| parameter.name == name);
-    let mut given = Vec::new();
-    for setting in set {
-        let Some((name, value)) = setting.split_once('=') else { bail!("--set takes NAME=VALUE, not {setting}") };
-        if known(name) {
-            given.push((name.to_owned(), value.to_owned()));
-        }
-    }
+    let given = loaded.description().declared(set);
+    unknown.retain(|name| given.iter().all(|(declared, _)| declared != name));
     let values = resolve(loaded.description(), &given)?;
     Ok((loaded.strategy(reuse), loaded.held(values)))
 }

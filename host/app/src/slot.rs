@@ -44,27 +44,6 @@ pub struct Slot {
     encoded: Vec<u8>,
 }
 
-/// Where effects are written to.
-struct Appending<'a>(&'a mut Vec<u8>);
-
-impl postcard::ser_flavors::Flavor for Appending<'_> {
-    type Output = ();
-
-    fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(data);
-        Ok(())
-    }
-
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
-    }
-}
-
 impl Slot {
     pub fn new(name: &str, settings: Settings) -> Self {
         Self {
@@ -130,7 +109,8 @@ impl Slot {
         self.encoded.clear();
         self.encoded.extend_from_slice(&self.rolling.0);
         while let Some(effect) = self.queue.pop_front() {
-            postcard::serialize_with_flavor(&effect, Appending(&mut self.encoded)).expect("an effect is plain data");
+            let encoded = std::mem::take(&mut self.encoded);
+            self.encoded = postcard::to_extend(&effect, encoded).expect("an effect is plain data");
             match effect {
                 Effect::Decide { decision, snapshot } => self.decide(seq, decision, &snapshot, world),
                 Effect::Revert => {

@@ -75,6 +75,12 @@ impl Unit {
 }
 
 impl Description {
+    /// Those of the given parameters that the component declares: what is meant for another rule is left out.
+    pub fn declared(&self, given: &[(String, String)]) -> Vec<(String, String)> {
+        let has = |name: &str| self.parameters.iter().any(|parameter| parameter.name == name);
+        given.iter().filter(|(name, _)| has(name)).cloned().collect()
+    }
+
     /// The description as it is, or why it is outside the contract.
     pub(crate) fn checked(self) -> Result<Self, Refusal> {
         match self.flaw() {
