@@ -43,9 +43,9 @@ pub struct Bracket {
     pub probability: Option<Probability>,
     /// Whether orders would pass now: market active, book proved current and not crossed.
     pub tradable: bool,
-    /// Bids to the watched depth, best first.
+    /// Bids of others to the watched depth, best first. Paper orders are in no book; live ones are taken out.
     pub bids: Vec<Level>,
-    /// Asks to the watched depth, best first.
+    /// Asks of others to the watched depth, best first.
     pub asks: Vec<Level>,
     /// Last public trade seen.
     pub last_trade: Option<Trade>,

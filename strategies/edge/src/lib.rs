@@ -128,7 +128,7 @@ fn taking(bracket: &Bracket, side: Side, price: u16, settings: &Settings) -> u64
 /// One tick better than the best price of others on the side, but one tick short of the other side. Without a price of
 /// others there is nothing to improve on: a quote that stands stays, none is begun.
 fn quote_price(bracket: &Bracket, grid: &Grid, side: Side) -> Option<u16> {
-    let improved = match bracket.best_of_others(side) {
+    let improved = match bracket.best(side) {
         Some(price) => grid.step_in(side, price)?,
         None => bracket.resting.iter().find(|order| order.side == side)?.price,
     };

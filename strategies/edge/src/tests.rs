@@ -129,11 +129,13 @@ fn a_late_fill_is_not_followed_by_a_second_order() {
 
 #[test]
 fn a_quote_of_ours_is_neither_outbid_nor_shrunk() {
-    let own = Resting { side: Side::Bid, price: 4_100, quantity: 4_800 };
-    let mut alone = Bracket { resting: vec![own], room_bid: 200, ..bracket(480_000, Some(41), Some(48)) };
-    alone.bids[0].quantity = 4_800;
-    let quote = decided(alone.clone()).quotes[0];
-    assert_eq!((quote.price, quote.quantity), (4_100, 4_800));
-    alone.bids[0].quantity = 4_900;
-    assert_eq!(decided(alone).quotes[0].price, 4_200);
+    // The levels are those of others: at 41 they are one tick below ours.
+    let own = Resting { side: Side::Bid, price: 4_200, quantity: 4_700 };
+    let standing = Bracket { resting: vec![own], room_bid: 300, ..bracket(480_000, Some(41), Some(48)) };
+    let quote = decided(standing.clone()).quotes[0];
+    assert_eq!((quote.price, quote.quantity), (4_200, 4_700));
+    let outbid = Bracket { ..bracket(480_000, Some(42), Some(48)) };
+    assert_eq!(decided(Bracket { resting: vec![own], ..outbid }).quotes[0].price, 4_300);
+    let alone = Bracket { resting: vec![own], room_bid: 300, ..bracket(480_000, None, Some(48)) };
+    assert_eq!(decided(alone).quotes[0].price, 4_200, "nobody is left to improve on: the quote stays");
 }

@@ -34,7 +34,7 @@ impl Side {
 }
 
 impl Bracket {
-    /// The shown levels of a side, best first.
+    /// The shown levels of a side, best first, own orders left out.
     pub fn levels(&self, side: Side) -> &[Level] {
         match side {
             Side::Bid => &self.bids,
@@ -42,25 +42,14 @@ impl Bracket {
         }
     }
 
-    /// Best price of a side, own orders included.
+    /// Best price that others show on a side.
     pub fn best(&self, side: Side) -> Option<u16> {
         self.levels(side).first().map(|level| level.price)
-    }
-
-    /// The price that others show best on a side. Where the venue's book holds our own quote, a level that is all ours
-    /// is passed over, so that a rule never outbids itself; nothing where no shown level is anyone else's.
-    pub fn best_of_others(&self, side: Side) -> Option<u16> {
-        self.levels(side).iter().find(|level| level.quantity > self.own_at(side, level.price)).map(|level| level.price)
     }
 
     /// What we have resting, or on its way, on a side.
     pub fn own(&self, side: Side) -> u64 {
         self.resting.iter().filter(|order| order.side == side).map(|order| order.quantity).sum()
-    }
-
-    fn own_at(&self, side: Side, price: u16) -> u64 {
-        let here = self.resting.iter().filter(|order| order.side == side && order.price == price);
-        here.map(|order| order.quantity).sum()
     }
 
     /// How much more may be bought (`bid`) or sold (`ask`) before a limit refuses.
