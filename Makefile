@@ -24,9 +24,9 @@ run: build ## play a simulated day with two strategies; Ctrl-C ends it with a su
 test: build ## run all tests
 	@cargo build $(RELEASE) -p isobar-mutants $(ALONG)
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		cargo nextest run $(RELEASE) --workspace --exclude isobar-mutants; \
+		cargo nextest run $(RELEASE) --workspace --exclude isobar-mutants --no-fail-fast; \
 	else \
-		cargo test $(RELEASE) --workspace --exclude isobar-mutants --lib --bins --tests; \
+		cargo test $(RELEASE) --workspace --exclude isobar-mutants --lib --bins --tests --no-fail-fast; \
 	fi
 
 lint: prerequisites ## check formatting and clippy, warnings are errors

@@ -359,7 +359,8 @@ impl Problem {
 fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
     let far = |key: &str| distance(&unknown.to_lowercase(), &key.to_lowercase());
     let (distance, key) = known.iter().map(|key| (far(key), *key)).min()?;
-    (distance <= key.len().div_ceil(3)).then_some(key)
+    // Two letters that changed places count as two changes, in short words too.
+    (distance <= key.len().div_ceil(3).max(2)).then_some(key)
 }
 
 /// How many letters must be put in, taken out or changed to make one word into the other.
