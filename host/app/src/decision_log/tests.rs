@@ -137,7 +137,7 @@ fn whatever_a_strategy_claims_is_shown_without_harm() {
         ..reason(0, Verdict::Take, Side::Bid, Some(100), 0)
     };
     let text = shown(&Decision { reasons: vec![wild], ..Decision::default() }, false);
-    assert!(text.ends_with("= $184467440737095516.150000   [2Jgone \n"), "{text:?}");
+    assert!(text.ends_with("= $184467440737095516.15   [2Jgone \n"), "{text:?}");
     assert!(!text.contains('\u{1b}'));
 }
 
