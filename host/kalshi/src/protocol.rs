@@ -180,6 +180,10 @@ impl Protocol {
                 Body::Settled { market: *market, value: *value }
             }
             Input::Tick => self.watch(at, transmit).unwrap_or(Body::Tick),
+            Input::Exchange(status) => Body::Exchange(*status),
+            Input::Skew(nanos) => Body::Skew(*nanos),
+            Input::Command(command) => Body::Command(command.clone()),
+            Input::Answered { .. } | Input::Unanswered { .. } | Input::Account(_) => Body::Quiet,
             Input::Closing => Body::Quiet,
         }
     }
