@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::config::{Config, Fees, Queue, Reuse};
 use crate::deploy::{Berth, Deployer};
-use crate::discovery::discover;
+use crate::discovery::{Discovery, Settlements};
 use crate::driver::{Driver, Listings, Parts};
 use crate::follower::{Follower, Live, Seat};
 use crate::message::{INBOX, Message};
@@ -160,10 +160,17 @@ pub fn run(
         screen: Arc::clone(screen),
     };
     std::thread::Builder::new().name("forecasts".to_owned()).spawn(move || desk.run())?;
-    let (series, driver_inbox) = (venue.series, sender.clone());
+    let discovery = Discovery {
+        rest,
+        series: venue.series,
+        period: DISCOVERY,
+        driver: sender.clone(),
+        again: look_again,
+        settlements: Settlements::default(),
+    };
     std::thread::Builder::new().name("discovery".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(discover(rest, series, DISCOVERY, driver_inbox, look_again)),
+            Ok(runtime) => runtime.block_on(discovery.run()),
             Err(error) => tracing::error!(%error, "markets cannot be looked for"),
         }
     })?;
