@@ -113,7 +113,7 @@ impl Desk {
                 Effect::Decide { decision, snapshot } => self.questions.push((decision, *snapshot)),
                 Effect::Report(report) => self.reports.push(report),
                 Effect::Revert => self.reverts += 1,
-                Effect::Resync(_) => {}
+                Effect::Resync(_) | Effect::Send(_) => {}
             }
         }
     }
