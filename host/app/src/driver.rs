@@ -195,6 +195,7 @@ impl Driver {
                 }
                 Ok(())
             }
+            Message::Command(command) => self.input(&Input::Command(command)),
             Message::Forecast(forecast) => self.input(&Input::Forecast(forecast)),
             Message::Resync(market) => self.input(&Input::Resync(market)),
             Message::Linked(Ok(feed)) => {

@@ -3,6 +3,7 @@
 use isobar_engine::event::Forecast;
 use isobar_engine::market::{Market, MarketId};
 use isobar_engine::units::Price;
+use isobar_engine::venue::Command;
 use isobar_kalshi::feed::Feed;
 
 /// Most messages that wait. Whoever finds the inbox full waits or drops what can be asked again, never the driver.
@@ -18,6 +19,8 @@ pub enum Message {
     Forecast(Forecast),
     /// An engine doubts its book of a market.
     Resync(MarketId),
+    /// The operator's command.
+    Command(Command),
     /// An attempt to connect is over.
     Linked(Result<Box<Feed>, String>),
     /// End the run in order.
