@@ -13,8 +13,8 @@ use crate::{forecasts, identity};
 use anyhow::{Context, Result, anyhow};
 use isobar_engine::engine::{self, Settings};
 use isobar_engine::event::Opening;
+use isobar_engine::execution::ExecutionSettings;
 use isobar_engine::paper::{PaperSettings, QueueRule};
-use isobar_engine::risk::{Limits, StaleRule};
 use isobar_engine::units::Timestamp;
 use isobar_kalshi::rest::Rest;
 use isobar_plugins::{Loader, Watch};
@@ -49,23 +49,14 @@ pub struct Venue {
 /// What the configuration says about an engine, in the engine's own words.
 pub fn settings(config: &Config) -> Settings {
     Settings {
-        limits: Limits {
-            order: config.limits.order,
-            position: config.limits.position,
-            open_orders: config.limits.open_orders,
-            forecast_age: config.models.forecast_age,
-            stale: match config.feed.stale_by_last_change {
-                true => StaleRule::LastChange(config.feed.stale_after),
-                false => StaleRule::Proved,
-            },
-        },
-        paper: PaperSettings {
+        limits: config.limits.engine(config.models.forecast_age, config.feed),
+        execution: ExecutionSettings::Paper(PaperSettings {
             latency: i64::try_from(config.paper.latency.as_nanos()).unwrap_or(i64::MAX),
             queue: match config.paper.queue {
                 Queue::Never => QueueRule::Never,
                 Queue::CapAtDisplayed => QueueRule::CapAtDisplayed,
             },
-        },
+        }),
         fees: match config.fees {
             Fees::Venue => None,
             Fees::Fixed(schedule) => Some(schedule),
