@@ -5,7 +5,7 @@
 
 use crate::control::Board;
 use crate::message::Message;
-use crate::screen::Screen;
+use crate::screen::{Screen, Style};
 use crate::slot::{Answer, Slot, Tally, World};
 use anyhow::{Context, Result};
 use isobar_engine::event::{Component, Report};
@@ -74,6 +74,8 @@ pub struct Running {
     previous: Option<Held>,
     journal: Option<SlotWriter>,
     screen: Arc<Screen>,
+    /// Where an operator looks; nothing in a rerun.
+    board: Option<Board>,
     doubts: Option<Sender<Message>>,
     pub tally: Tally,
     /// Nanoseconds of each decision.
@@ -82,14 +84,32 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn new(name: &str, journal: Option<SlotWriter>, screen: Arc<Screen>, doubts: Option<Sender<Message>>) -> Self {
+    /// The world of a slot that nobody watches: a rerun.
+    pub fn unwatched(name: &str) -> Self {
+        Self::new(name, Arc::new(Screen::new(Style::Silent)))
+    }
+
+    /// The world of a slot of a run.
+    pub fn attended(
+        name: &str,
+        journal: SlotWriter,
+        screen: Arc<Screen>,
+        board: Board,
+        doubts: Sender<Message>,
+    ) -> Self {
+        let (journal, board, doubts) = (Some(journal), Some(board), Some(doubts));
+        Self { journal, board, doubts, ..Self::new(name, screen) }
+    }
+
+    fn new(name: &str, screen: Arc<Screen>) -> Self {
         Self {
             name: name.to_owned(),
             held: None,
             previous: None,
-            journal,
+            journal: None,
             screen,
-            doubts,
+            board: None,
+            doubts: None,
             tally: Tally::default(),
             took: hdrhistogram::Histogram::new(3).expect("three digits are allowed"),
             error: None,
@@ -132,6 +152,11 @@ impl World for Running {
     fn record(&mut self, seq: u64, at: Timestamp, record: &SlotRecord<'_>) {
         self.tally.count(record);
         self.screen.record(&self.name, at, record);
+        if let (Some(board), SlotRecord::Report(report)) = (&self.board, record)
+            && let Report::Notice(notice) = &**report
+        {
+            board.note(&self.name, notice);
+        }
         if let Some(journal) = &mut self.journal
             && let Err(error) = journal.append(seq, at, record)
             && self.error.is_none()
