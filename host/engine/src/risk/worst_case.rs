@@ -126,3 +126,6 @@ fn follows(before: Option<Strike>, strike: Strike) -> bool {
         Strike::Less { .. } | Strike::Other => false,
     }
 }
+
+#[cfg(test)]
+mod tests;
