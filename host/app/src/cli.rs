@@ -33,6 +33,12 @@ pub enum Command {
     Decisions(Decisions),
     /// Rebuild the SQL projection of a run from its journals
     Project(Project),
+    /// Stop a run that goes on from trading: pull everything, and say whether nothing rests
+    Halt(Halt),
+    /// Let a halted run trade again
+    Rearm(Operate),
+    /// Show what a run that goes on does
+    Status(Operate),
 }
 
 #[derive(Debug, Args)]
@@ -184,6 +190,34 @@ pub struct Decisions {
 pub struct Project {
     /// Folder of the run
     pub run: PathBuf,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Halt {
+    /// Folder of the run; the only one that goes on in --runs without it
+    pub run: Option<PathBuf>,
+    /// Where runs are
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
+    /// Why, for the journal
+    #[arg(long, default_value = "the operator")]
+    pub reason: String,
+    /// Wait at most so many seconds for the proof that nothing rests
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub wait: u64,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Operate {
+    /// Folder of the run; the only one that goes on in --runs without it
+    pub run: Option<PathBuf>,
+    /// Where runs are
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
     #[arg(long)]
     pub json: bool,
 }
