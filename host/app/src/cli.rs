@@ -17,7 +17,7 @@ pub struct Cli {
 pub enum Command {
     /// Trade a simulated or recorded day on paper: what `make run` starts
     Demo(Demo),
-    /// Run the host by a configuration file (dry run: orders meet the paper exchange)
+    /// Run the host by a configuration file (a dry run unless told otherwise: orders meet the paper exchange)
     Run(Run),
     /// Turn a capture of the venue's WebSocket into a run
     Import(Import),
@@ -80,6 +80,12 @@ pub struct Run {
     /// The configuration, see isobar.example.toml
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Trade the slot of [live] with real money; see docs/going-live.md. A live run that was killed goes on
+    #[arg(long)]
+    pub live: bool,
+    /// Begin a new live run even where the last one was killed: the account is taken over as it is
+    #[arg(long, requires = "live")]
+    pub fresh: bool,
     /// Stop by itself after so many seconds
     #[arg(long)]
     pub seconds: Option<u64>,
