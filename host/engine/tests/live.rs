@@ -68,8 +68,7 @@ impl Desk {
     fn with(settings: Settings) -> Self {
         let engine = Engine::new(settings);
         let at = Timestamp(100 * SECOND);
-        let mut desk =
-            Self { engine, seq: 0, at, sent: vec![], reports: vec![], notices: vec![], questions: vec![] };
+        let mut desk = Self { engine, seq: 0, at, sent: vec![], reports: vec![], notices: vec![], questions: vec![] };
         desk.input(Body::Listed(markets()));
         desk.input(Body::Forecast(forecast()));
         desk.input(book(0));
@@ -293,8 +292,12 @@ fn quotes_become_the_fewest_requests_and_keep_their_place() {
     desk.want(quotes(&[quote(0, Side::Bid, 45, 6), quote(0, Side::Ask, 55, 10), quote(1, Side::Bid, 41, 9)]));
     let four = Quantity::contracts(4);
     let smaller = Request::Decrease { order: OrderId(1), to: Quantity::contracts(6) };
-    assert!(matches!(desk.sent[..], [decrease, Request::Create { order: OrderId(4), market: OTHER, quantity, .. }]
-        if decrease == smaller && quantity == four), "{:?}", desk.sent);
+    assert!(
+        matches!(desk.sent[..], [decrease, Request::Create { order: OrderId(4), market: OTHER, quantity, .. }]
+        if decrease == smaller && quantity == four),
+        "{:?}",
+        desk.sent
+    );
     desk.clear();
     desk.want(quotes(&[quote(0, Side::Bid, 45, 6), quote(0, Side::Ask, 55, 10), quote(1, Side::Bid, 41, 9)]));
     assert!(desk.sent.is_empty(), "what is wanted is on its way: {:?}", desk.sent);
@@ -470,8 +473,8 @@ fn a_halt_cancels_triggers_reads_and_is_flat_only_when_the_venue_says_so() {
         remaining: Quantity::contracts(10),
     };
     desk.read(&[], vec![rests]);
-    assert_eq!(desk.notices.last(), Some(&Notice::StillResting { orders: 2 }));
-    (1..=2).for_each(|order| desk.hear(order, OrderReport::Cancelled { reduced: Quantity::contracts(10) }));
+    assert_eq!(desk.notices.last(), Some(&Notice::StillResting { orders: 1 }), "the second is gone");
+    desk.hear(1, OrderReport::Cancelled { reduced: Quantity::contracts(10) });
     desk.command(Command::Rearm);
     assert!(matches!(desk.notices.last(), Some(Notice::NotRearmed { .. })));
     desk.wait(2 * SECOND);
@@ -550,7 +553,7 @@ fn tighter_limits_pull_at_once_and_looser_ones_need_a_confirmation() {
     let change = |limits: &Limits, confirmed| Command::Limits { limits: Box::new(limits.clone()), confirmed };
     desk.command(change(&tight, false));
     assert_eq!(desk.notices, [Notice::Limits { loosened: vec![] }]);
-    assert_eq!(desk.sent, [cancel(1)], "the younger of two quotes of which only one fits");
+    assert_eq!(desk.sent, [cancel(2)], "the younger of two quotes of which only one fits");
     let wide = Limits { order: Quantity::contracts(50), position: Quantity::contracts(1), ..tight.clone() };
     desk.clear();
     desk.command(change(&wide, false));
@@ -558,7 +561,7 @@ fn tighter_limits_pull_at_once_and_looser_ones_need_a_confirmation() {
     assert_eq!((desk.engine.limits(), desk.sent.len()), (&tight, 0), "nothing of it is in force");
     desk.command(change(&wide, true));
     assert_eq!(desk.engine.limits(), &wide);
-    assert_eq!(desk.sent, [cancel(2), cancel(3)]);
+    assert_eq!(desk.sent, [cancel(1), cancel(3)]);
 }
 
 #[test]
@@ -576,7 +579,8 @@ fn a_day_that_lost_too_much_pulls_everything() {
     assert!(desk.sent.contains(&cancel(1)), "{:?}", desk.sent);
     desk.clear();
     desk.want(quotes(&[quote(1, Side::Bid, 42, 10)]));
-    assert_eq!(desk.refusals(), [RefusalReason::DailyLoss]);
+    let refusals = desk.refusals();
+    assert!(!refusals.is_empty() && refusals.iter().all(|reason| *reason == RefusalReason::DailyLoss), "{refusals:?}");
 }
 
 #[test]
