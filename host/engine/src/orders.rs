@@ -40,6 +40,12 @@ pub struct LiveSettings {
 }
 
 impl LiveSettings {
+    /// Renewals that so many quotes need in a minute, rounded up: what the budget of writes has to have left for them.
+    pub fn renewals_per_minute(&self, quotes: u32) -> u64 {
+        let between = (self.ttl - self.renew_left).max(1).unsigned_abs();
+        (u64::from(quotes) * 60 * SECOND.unsigned_abs()).div_ceil(between)
+    }
+
     /// When an order sent or renewed now dies: the first whole second after its time to live.
     pub fn expiry(&self, now: Timestamp) -> Timestamp {
         let end = now.plus(self.ttl).0;

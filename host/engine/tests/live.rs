@@ -392,6 +392,34 @@ fn a_difference_with_nothing_under_way_halts_the_second_time_and_names_the_numbe
 }
 
 #[test]
+fn a_balance_that_holds_back_what_resting_orders_cost_is_equal_too_and_any_other_is_not() {
+    for (held_back, equal) in [(0, true), (4_500_000, true), (4_499_999, false), (9_000_000, false)] {
+        let mut desk = Desk::new();
+        desk.want(quotes(&[quote(0, Side::Bid, 45, 10)]));
+        desk.rests(1, 10);
+        desk.wait(20 * SECOND);
+        let shown = VenueOrder {
+            order: Some(OrderId(1)),
+            market: MARKET,
+            side: Side::Bid,
+            price: cents(45),
+            status: OrderStatus::Resting,
+            filled: Quantity::ZERO,
+            remaining: Quantity::contracts(10),
+        };
+        desk.input(Body::Account(Account {
+            cash: Money::dollars(1_000) - Money::new(held_back),
+            positions: vec![],
+            orders: vec![shown],
+            fills: vec![],
+            since: Timestamp(0),
+            as_of: desk.at,
+        }));
+        assert_eq!(desk.engine.proved(), equal, "{held_back} held back");
+    }
+}
+
+#[test]
 fn a_difference_that_was_seen_once_is_forgotten_with_the_next_equal_read() {
     let mut desk = Desk::new();
     for _ in 0..5 {

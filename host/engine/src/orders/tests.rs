@@ -409,6 +409,7 @@ fn a_quote_is_renewed_while_the_host_lives_and_a_pulled_one_is_not() {
         assert!(orders.now < expires);
     }
     assert_eq!(renewals, 10, "once in a minute");
+    assert_eq!((SETTINGS.renewals_per_minute(1), SETTINGS.renewals_per_minute(200)), (1, 200));
     orders.cancel(ORDER, CancelReason::Undesired);
     let mut requests = sent_by(&mut orders);
     pass(&mut orders, 100 * SECOND);
