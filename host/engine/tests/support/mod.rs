@@ -220,7 +220,7 @@ impl World {
             sent: BTreeMap::new(),
             next_trade: 1,
             calm: false,
-            pace: if seed % 3 == 0 { 150 } else { 3 },
+            pace: if seed.is_multiple_of(3) { 150 } else { 3 },
             plan: Decision::default(),
             booked: BTreeMap::new(),
             problem: None,
@@ -527,7 +527,7 @@ impl World {
 
     fn match_somebody(&mut self) {
         let open: Vec<(OrderId, Quantity)> =
-            self.truth.orders.iter().filter_map(|(id, _)| Some((*id, self.resting(*id)?))).collect();
+            self.truth.orders.keys().filter_map(|id| Some((*id, self.resting(*id)?))).collect();
         if !open.is_empty() {
             let (order, remaining) = open[usize::try_from(self.dice.roll(open.len() as u64)).expect("small")];
             let quantity = Quantity::new(1 + self.dice.roll(remaining.units()));
