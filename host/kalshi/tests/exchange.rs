@@ -13,13 +13,12 @@ use isobar_kalshi::gateway::{Action, Answer, Gateway, Link, Lost, Settings, Tick
 use isobar_kalshi::protocol::{Protocol, Transmit};
 use isobar_kalshi::rest::{Filter, OrderFilter, Rest};
 use isobar_kalshi::sign::{Credentials, Reuse};
-use isobar_sim::{AccountConfig, Config, KeyKind, Running, Sim, Speed, Tier, generate};
+use isobar_sim::{AccountConfig, Config, KeyKind, NewKey, Running, Sim, Speed, Tier, generate};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-const KEY: &str = "6b3f2c1e-0000-4000-8000-000000000001";
 const SERIES: &str = "KXHIGHCHI";
 
 /// The clock of the exchange, as it tells it.
@@ -56,16 +55,16 @@ struct Host {
 
 impl Host {
     async fn start(kind: KeyKind) -> Self {
-        let (pem, public) = generate(kind).expect("a key");
+        let NewKey { id, private_pem, public } = generate(kind).expect("a key");
         let account =
-            AccountConfig { keys: vec![(KEY.into(), public)], cash: Money::dollars(1_000), tier: Tier::Basic };
+            AccountConfig { keys: vec![(id.clone(), public)], cash: Money::dollars(1_000), tier: Tier::Basic };
         let config =
             Config { speed: Speed::Factor(10), accounts: vec![account], unsigned_feed: false, ..Config::default() };
         let sim = Sim::start(config).expect("an exchange");
         let rest = Rest::new(&sim.rest_url, TIMEOUT).expect("an address");
         let told = reqwest::get(format!("{}/clock", sim.sim_url)).await.expect("an answer");
         let clock: Clock = told.json().await.expect("a clock");
-        let credentials = Arc::new(Credentials::from_pem(KEY, pem.as_bytes()).expect("a key"));
+        let credentials = Arc::new(Credentials::from_pem(&id, private_pem.as_bytes()).expect("a key"));
         let rest = rest.with_key(Arc::clone(&credentials), move || clock.now());
         let limits = Limits::of(&rest.account_limits().await.expect("limits"));
         assert_eq!(limits, Limits::BASIC);
