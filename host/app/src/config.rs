@@ -5,8 +5,8 @@
 //! place that knows defaults and reads the environment; it starts nothing and opens no other file.
 
 use isobar_engine::market::FeeSchedule;
-use isobar_kalshi::sign::KeySource;
 use isobar_engine::units::{Money, SECOND};
+use isobar_kalshi::sign::KeySource;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -11,8 +11,8 @@ use crate::summary;
 use anyhow::{Context, Result, bail};
 use isobar_engine::event::Input;
 use isobar_engine::units::Timestamp;
-use isobar_store::Run;
 use isobar_sim::{Recording, Running, Scene, Sim, Speed};
+use isobar_store::Run;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -169,7 +169,7 @@ fn until_end(driver: &Sender<Message>, exchange: Option<&Running>, asked: &Atomi
     }
 }
 
-fn on_interrupt(asked: Arc<AtomicBool>) -> Result<()> {
+pub(crate) fn on_interrupt(asked: Arc<AtomicBool>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
         runtime.block_on(async {
@@ -225,7 +225,7 @@ fn is_new_york(day: Option<&str>) -> bool {
     day.is_some_and(|day| day.starts_with("25DEC"))
 }
 
-fn recorded(folder: &Path, day: Option<&str>) -> Result<Scene> {
+pub(crate) fn recorded(folder: &Path, day: Option<&str>) -> Result<Scene> {
     let data = if folder.as_os_str().is_empty() { PathBuf::from(RECORDINGS) } else { folder.to_owned() };
     if !data.join("weather_quotes").is_dir() {
         bail!(

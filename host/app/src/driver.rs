@@ -255,7 +255,8 @@ impl Driver {
     /// Ends a run: the live slot pulls its orders first, and is given a little time for it.
     fn end(&mut self) -> Result<()> {
         if self.ending.is_none() {
-            self.ending = Some(tokio::time::Instant::now() + if self.trader.live.is_some() { WIND } else { Duration::ZERO });
+            self.ending =
+                Some(tokio::time::Instant::now() + if self.trader.live.is_some() { WIND } else { Duration::ZERO });
             if self.trader.live.is_some() {
                 self.input(&Input::Command(Command::Wind))?;
             }

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Fees, Queue, Reuse};
 use crate::control::{Board, SlotStatus};
 use crate::deploy::{Berth, Deployer, Place};
-use crate::discovery::discover;
+use crate::discovery::{Discovery, Settlements};
 use crate::driver::{Beginning, Driver, Listings, Parts};
 use crate::follower::Follower;
 use crate::message::{INBOX, Message};
@@ -231,10 +231,17 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
         screen: Arc::clone(screen),
     };
     std::thread::Builder::new().name("forecasts".to_owned()).spawn(move || desk.run())?;
-    let (series, driver_inbox) = (venue.series, sender.clone());
+    let discovery = Discovery {
+        rest,
+        series: venue.series,
+        period: DISCOVERY,
+        driver: sender.clone(),
+        again: look_again,
+        settlements: Settlements::default(),
+    };
     std::thread::Builder::new().name("discovery".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(discover(rest, series, DISCOVERY, driver_inbox, look_again)),
+            Ok(runtime) => runtime.block_on(discovery.run()),
             Err(error) => tracing::error!(%error, "markets cannot be looked for"),
         }
     })?;

@@ -27,6 +27,7 @@ mod rerun;
 mod resume;
 mod screen;
 mod seat;
+mod sim;
 mod slot;
 mod summary;
 mod trader;
@@ -62,6 +63,7 @@ pub fn main() -> ExitCode {
 fn obey(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(demo) => demo::demo(&demo)?,
+        Command::Sim(sim) => sim::sim(&sim)?,
         Command::Run(run) => demo::run(&run)?,
         Command::Import(import) => {
             let settings = host::settings(&config::Config::example());

@@ -78,8 +78,9 @@ pub async fn open(
     let costs = Costs::of(&rest.endpoint_costs().await.context("the costs of requests cannot be read")?);
     let shares = Shares::usual(&limits, &costs);
     let longest = live.settings.ttl;
-    let plan = RenewalPlan::new(&limits, &costs, &shares, config.limits.open_orders, (SHORTEST, longest), RENEWAL_MARGIN)
-        .context("live.order_ttl_sec and limits.max_open_orders do not fit the account")?;
+    let plan =
+        RenewalPlan::new(&limits, &costs, &shares, config.limits.open_orders, (SHORTEST, longest), RENEWAL_MARGIN)
+            .context("live.order_ttl_sec and limits.max_open_orders do not fit the account")?;
     let mut settings = live.settings;
     (settings.ttl, settings.renew_left) = (plan.expiry, plan.expiry - plan.every);
 
@@ -102,30 +103,32 @@ pub async fn open(
         plan.every / SECOND,
         limits.write.rate
     ));
-    let budget = Budget::new(&limits, costs, shares).context("the account's budget is too small")?;
+    let budget = Budget::new(&limits, costs, shares, began).context("the account's budget is too small")?;
     let link = Link::new(base, REQUEST, credentials, SIGNATURE_LIFE, Reuse::WithinLife)?;
     let seed = u64::try_from(began.0).unwrap_or_default();
     let gateway = gateway::Settings::usual(link.base().to_owned(), Some(mark.group), seed);
     let since = Timestamp(mark.began).plus(-REACH_BACK);
-    Ok(Account {
-        gateway: Gateway::new(gateway, budget, since),
-        link,
-        execution: ExecutionSettings::Live(settings),
-    })
+    Ok(Account { gateway: Gateway::new(gateway, budget, since), link, execution: ExecutionSettings::Live(settings) })
 }
 
 /// Ends what earlier runs with this key left at the venue: a group that is deleted cancels its orders, and takes none that
 /// arrive late.
 async fn sweep(config: &Config, rest: &Rest, run: &str, screen: &Screen) -> Result<()> {
     let folders = std::fs::read_dir(&config.run_dir).into_iter().flatten().flatten();
-    let marks: Vec<Mark> = folders.filter_map(|folder| Mark::of(&folder.path())).filter(|mark| mark.run != run).collect();
+    let marks: Vec<Mark> =
+        folders.filter_map(|folder| Mark::of(&folder.path())).filter(|mark| mark.run != run).collect();
     if marks.is_empty() {
         return Ok(());
     }
     let ends = Instant::now() + SWEEP;
     loop {
-        let resting = rest.orders(OrderFilter { status: Some("resting"), ..OrderFilter::default() }).await.context("resting orders cannot be read")?;
-        let of_earlier = |client: &str| marks.iter().any(|mark| client.strip_prefix(&mark.run).is_some_and(|rest| rest.starts_with('-')));
+        let resting = rest
+            .orders(OrderFilter { status: Some("resting"), ..OrderFilter::default() })
+            .await
+            .context("resting orders cannot be read")?;
+        let of_earlier = |client: &str| {
+            marks.iter().any(|mark| client.strip_prefix(&mark.run).is_some_and(|rest| rest.starts_with('-')))
+        };
         let left: Vec<_> = resting.iter().filter(|order| of_earlier(&order.client_order_id)).collect();
         if left.is_empty() {
             return Ok(());
