@@ -10,12 +10,14 @@ mod day;
 mod features;
 mod http;
 mod recorded;
+mod value;
 
 pub use city::City;
 pub use day::DailyWeather;
 pub use features::{FeatureRow, MODELS, NAMES, NoFeatures, features};
 pub use http::Source;
 pub use recorded::read_recorded;
+pub use value::{HighForecast, Observation, Quality, ReportedHigh, SourceId, Stamps, Weather};
 
 use std::path::PathBuf;
 
