@@ -14,7 +14,7 @@ mod value;
 
 pub use city::City;
 pub use day::DailyWeather;
-pub use features::{FeatureRow, MODELS, NAMES, NoFeatures, features};
+pub use features::{FEATURES, Feature, FeatureRow, History, MODELS, Need, NoFeatures, Sources, features};
 pub use http::Source;
 pub use recorded::read_recorded;
 pub use value::{HighForecast, Observation, Quality, ReportedHigh, SourceId, Stamps, Weather};
