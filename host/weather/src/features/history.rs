@@ -8,7 +8,6 @@ use super::{FeatureRow, NoFeatures, Sources};
 use crate::{City, Observation, Quality, Stamps, Weather};
 use isobar_engine::units::{SECOND, Timestamp};
 use jiff::{ToSpan, civil::Date};
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The forecast models that features are made of. `blend` is a single forecast that a source makes of several, as
@@ -24,31 +23,43 @@ const HALF_LIFE_DAYS: f64 = 120.0;
 /// What the mean over all days weighs against the near ones, in days.
 const PRIOR_DAYS: f64 = 5.0;
 
-/// A value with the times at which it was received and published.
+/// Length of every climate day: standard time has no clock changes.
+const DAY: i64 = 24 * HOUR;
+
+/// What was said about one day, with the times at which it was received and published.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct Said {
+    date: Date,
     received: Timestamp,
     published: Timestamp,
     value: f64,
 }
 
-impl Known {
-    fn new(stamps: Stamps, value: f64) -> Self {
-        Self { received: stamps.received, published: stamps.published, value }
+/// What was said about the days of one thing, by day and within a day oldest first.
+#[derive(Clone, Debug, Default)]
+struct Days(Vec<Said>);
+
+impl Days {
+    fn push(&mut self, date: Date, stamps: Stamps, value: f64) {
+        self.0.push(Said { date, received: stamps.received, published: stamps.published, value });
     }
-}
 
-/// Values of one thing, oldest first.
-type Versions = Vec<Known>;
+    fn sort(&mut self) {
+        let times = |said: &Said| (said.date, said.received, said.published);
+        self.0.sort_by(|a, b| times(a).cmp(&times(b)).then(a.value.total_cmp(&b.value)));
+    }
 
-fn sort(versions: &mut Versions) {
-    versions
-        .sort_by(|a, b| (a.received, a.published).cmp(&(b.received, b.published)).then(a.value.total_cmp(&b.value)));
-}
+    /// The newest about a day that was received before `cut`.
+    fn newest(&self, date: Date, cut: Timestamp) -> Option<Said> {
+        let upto = self.0.partition_point(|said| (said.date, said.received) < (date, cut));
+        self.0[..upto].last().filter(|said| said.date == date).copied()
+    }
 
-/// The newest that was received before `cut`.
-fn newest(versions: &[Known], cut: Timestamp) -> Option<Known> {
-    versions[..versions.partition_point(|known| known.received < cut)].last().copied()
+    /// The days before `date`, each once.
+    fn before(&self, date: Date) -> impl Iterator<Item = Date> {
+        let upto = self.0.partition_point(|said| said.date < date);
+        self.0[..upto].chunk_by(|a, b| a.date == b.date).map(|versions| versions[0].date)
+    }
 }
 
 /// What was known about one city from the bound sources.
@@ -56,10 +67,10 @@ fn newest(versions: &[Known], cut: Timestamp) -> Option<Known> {
 pub struct History {
     city: City,
     sources: Sources,
-    /// By model and day.
-    forecasts: Vec<BTreeMap<Date, Versions>>,
-    /// Final highs by day.
-    highs: BTreeMap<Date, Versions>,
+    /// By model.
+    forecasts: Vec<Days>,
+    /// Final highs.
+    highs: Days,
     /// By time of observation.
     observations: Vec<Observation>,
 }
@@ -75,25 +86,23 @@ struct Errors {
 impl History {
     /// Takes what `weather` holds of the city from the sources, in any order. Numbers that are none are left out.
     pub fn new(city: City, weather: &Weather, sources: Sources) -> Self {
-        let mut forecasts = vec![BTreeMap::<Date, Versions>::new(); MODELS.len()];
-        let ours = |forecast: &&crate::HighForecast| {
-            forecast.city == city && forecast.source == sources.forecast && forecast.high_f.is_finite()
-        };
-        for forecast in weather.forecasts.iter().filter(ours) {
-            if let Some(model) = MODELS.iter().position(|model| *model == forecast.model) {
-                let versions = forecasts[model].entry(forecast.date).or_default();
-                versions.push(Known::new(forecast.stamps, forecast.high_f));
+        let mut forecasts = vec![Days::default(); MODELS.len()];
+        for forecast in &weather.forecasts {
+            let ours = forecast.city == city && forecast.source == sources.forecast && forecast.high_f.is_finite();
+            let model = MODELS.iter().position(|model| ours && *model == forecast.model);
+            if let Some(model) = model {
+                forecasts[model].push(forecast.date, forecast.stamps, forecast.high_f);
             }
         }
-        forecasts.iter_mut().flat_map(BTreeMap::values_mut).for_each(sort);
-        let mut highs = BTreeMap::<Date, Versions>::new();
+        forecasts.iter_mut().for_each(Days::sort);
+        let mut highs = Days::default();
         for report in &weather.reports {
             let ours = report.city == city && report.source == sources.report && report.is_final;
             if ours && report.high_f.is_finite() {
-                highs.entry(report.date).or_default().push(Known::new(report.stamps, report.high_f));
+                highs.push(report.date, report.stamps, report.high_f);
             }
         }
-        highs.values_mut().for_each(sort);
+        highs.sort();
         let ours = |seen: &&Observation| {
             seen.city == city && seen.source == sources.observation && seen.quality == Quality::Good
         };
@@ -103,10 +112,9 @@ impl History {
         Self { city, sources, forecasts, highs, observations }
     }
 
-    /// The days of which a forecast or a final high is held, oldest first.
+    /// The days of which a forecast is held, oldest first.
     pub fn days(&self) -> Vec<Date> {
-        let mut days: Vec<Date> =
-            self.forecasts.iter().flat_map(BTreeMap::keys).chain(self.highs.keys()).copied().collect();
+        let mut days: Vec<Date> = self.forecasts.iter().flat_map(|days| days.0.iter().map(|said| said.date)).collect();
         days.sort_unstable();
         days.dedup();
         days
@@ -131,26 +139,25 @@ impl History {
     #[expect(clippy::cast_possible_truncation, reason = "models take single precision")]
     pub fn features(&self, date: Date, now: Timestamp) -> Result<FeatureRow, NoFeatures> {
         let mut issued = Timestamp(i64::MIN);
-        let forecasts: Vec<Option<Known>> = self.forecasts.iter().map(|days| newest(days.get(&date)?, now)).collect();
-        let Some(fresh) = forecasts.iter().flatten().map(|known| known.published).max() else {
+        let forecasts: Vec<Option<Said>> = self.forecasts.iter().map(|days| days.newest(date, now)).collect();
+        let Some(fresh) = forecasts.iter().flatten().map(|said| said.published).max() else {
             return Err(NoFeatures::NoForecast { city: self.city, date, from: self.sources.forecast });
         };
         issued = issued.max(fresh);
         let into_day = now.since(self.city.day_begins(date));
-        let errors: Vec<Option<Errors>> =
-            (0..MODELS.len()).map(|model| self.errors(model, date, into_day, now)).collect();
+        let errors: Vec<Option<Errors>> = self.forecasts.iter().map(|said| self.errors(said, date, now)).collect();
         let today = super::today::Today::of(self, date, now);
         issued = today.issued.map_or(issued, |at| issued.max(at));
 
         let mut values: Vec<f64> = Vec::with_capacity(super::FEATURES.len());
         let mut corrected = Vec::new();
-        for (known, errors) in forecasts.iter().zip(&errors) {
-            let forecast = known.map_or(f64::NAN, |known| known.value);
+        for (said, errors) in forecasts.iter().zip(&errors) {
+            let forecast = said.map_or(f64::NAN, |said| said.value);
             let of = |part: fn(&Errors) -> f64| errors.as_ref().map_or(f64::NAN, part);
             values.extend([forecast, of(|e| e.bias), of(|e| e.deviation), of(|e| e.days), today.maximum - forecast]);
             corrected.extend(errors.map(|errors| forecast + errors.bias).filter(|value| value.is_finite()));
         }
-        let present: Vec<f64> = forecasts.iter().flatten().map(|known| known.value).collect();
+        let present: Vec<f64> = forecasts.iter().flatten().map(|said| said.value).collect();
         let highest = present.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let lowest = present.iter().copied().fold(f64::INFINITY, f64::min);
         let mean = mean(&corrected);
@@ -162,11 +169,11 @@ impl History {
             if corrected.len() > 1 { deviation } else { f64::NAN },
             now.since(fresh) as f64 / HOUR as f64,
         ]);
-        values.extend([1, 2, 3].map(|lag| self.surprise(before(date, lag), into_day, now, &errors)));
+        values.extend([1, 2, 3].map(|lag| self.surprise(date, lag, now, &errors)));
         let [one, two, three] = [1, 2, 3].map(|lag| {
-            let known = self.high(before(date, lag), now);
-            issued = known.map_or(issued, |known| issued.max(known.published));
-            known.map_or(f64::NAN, |known| known.value)
+            let said = self.highs.newest(before(date, lag), now);
+            issued = said.map_or(issued, |said| issued.max(said.published));
+            said.map_or(f64::NAN, |said| said.value)
         });
         values.extend([one, two, three, one - two, two - three]);
         values.extend(today.values());
@@ -177,24 +184,19 @@ impl History {
         Ok(FeatureRow { city: self.city, date, issued, sources: self.sources, values })
     }
 
-    /// The final high of a day as known at `now`.
-    fn high(&self, date: Date, now: Timestamp) -> Option<Known> {
-        newest(self.highs.get(&date)?, now)
-    }
-
-    /// Reported high minus forecast of an earlier day, the forecast as known `into_day` after that day began.
-    fn error(&self, model: usize, date: Date, into_day: i64, now: Timestamp) -> Option<f64> {
-        let cut = now.min(self.city.day_begins(date).plus(into_day));
-        let forecast = newest(self.forecasts[model].get(&date)?, cut)?;
-        Some(self.high(date, now)?.value - forecast.value)
+    /// Reported high minus forecast of the day `age` days before the one in question, as known at the same hour of it.
+    fn error(&self, forecasts: &Days, day: Date, age: i32, now: Timestamp) -> Option<f64> {
+        let forecast = forecasts.newest(day, now.plus(-i64::from(age) * DAY))?;
+        Some(self.highs.newest(day, now)?.value - forecast.value)
     }
 
     /// The errors of all days before `date`, weighed by nearness in time and season.
-    fn errors(&self, model: usize, date: Date, into_day: i64, now: Timestamp) -> Option<Errors> {
+    fn errors(&self, forecasts: &Days, date: Date, now: Timestamp) -> Option<Errors> {
         let mut past = Vec::new();
-        for day in self.forecasts[model].range(..date).map(|(day, _)| *day) {
-            if let Some(error) = self.error(model, day, into_day, now) {
-                past.push((nearness(day, date), error));
+        for day in forecasts.before(date) {
+            let age = (date - day).get_days();
+            if let Some(error) = self.error(forecasts, day, age, now) {
+                past.push((nearness(day, date, age), error));
             }
         }
         if past.is_empty() {
@@ -212,12 +214,12 @@ impl History {
         Some(Errors { days, bias, deviation })
     }
 
-    /// How far a day's high was from what its corrected forecasts said, mean over the models.
-    fn surprise(&self, date: Date, into_day: i64, now: Timestamp, errors: &[Option<Errors>]) -> f64 {
-        let of = |(model, errors): (usize, &Option<Errors>)| {
-            Some(self.error(model, date, into_day, now)? - errors.as_ref()?.bias)
-        };
-        let all: Vec<f64> = errors.iter().enumerate().filter_map(of).collect();
+    /// How far the high of `lag` days before was from what its corrected forecasts said, mean over the models.
+    fn surprise(&self, date: Date, lag: i32, now: Timestamp, errors: &[Option<Errors>]) -> f64 {
+        let day = before(date, lag);
+        let of =
+            |(said, errors): (&Days, &Option<Errors>)| Some(self.error(said, day, lag, now)? - errors.as_ref()?.bias);
+        let all: Vec<f64> = self.forecasts.iter().zip(errors).filter_map(of).collect();
         mean(&all)
     }
 }
@@ -232,10 +234,9 @@ fn before(date: Date, days: i32) -> Date {
     date.checked_sub(days.days()).expect("a day of a market has days before it")
 }
 
-/// What an error of `day` weighs on `date`.
-fn nearness(day: Date, date: Date) -> f64 {
-    let age = f64::from((date - day).get_days());
+/// What an error of `day` weighs on `date`, `age` days later.
+fn nearness(day: Date, date: Date, age: i32) -> f64 {
     let apart = f64::from((date.day_of_year() - day.day_of_year()).abs());
     let season = apart.min(365.25 - apart) / NEAR_DAYS;
-    (-0.5 * season * season).exp() * 0.5_f64.powf(age / HALF_LIFE_DAYS)
+    (-0.5 * season * season - std::f64::consts::LN_2 * f64::from(age) / HALF_LIFE_DAYS).exp()
 }
