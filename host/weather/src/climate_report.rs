@@ -70,7 +70,8 @@ impl ClimateReport {
         let maximum_f = degrees(value("MAXIMUM").ok_or(NoReport::NoTable)?)?;
         let minimum_f = value("MINIMUM").map_or(Ok(None), degrees)?;
         // The day ends at midnight of standard time; a text that was issued before then cannot hold all of it.
-        let over = day_number(date).checked_add(1).is_some_and(|next| issued.0 >= (next * 24 + behind) * 3_600 * SECOND);
+        let over =
+            day_number(date).checked_add(1).is_some_and(|next| issued.0 >= (next * 24 + behind) * 3_600 * SECOND);
         let whole_day = table.iter().any(|line| line.starts_with("YESTERDAY")) && !partial;
         let is_correction = text.lines().take(8).any(|line| {
             let line = line.trim();
@@ -105,7 +106,17 @@ fn day_number(date: Date) -> i64 {
 
 fn month(word: &str) -> Option<i8> {
     const MONTHS: [&str; 12] = [
-        "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER",
+        "JANUARY",
+        "FEBRUARY",
+        "MARCH",
+        "APRIL",
+        "MAY",
+        "JUNE",
+        "JULY",
+        "AUGUST",
+        "SEPTEMBER",
+        "OCTOBER",
+        "NOVEMBER",
         "DECEMBER",
     ];
     let whole = |name: &str| word.len() >= 3 && (name == word || (word.len() == 3 && name.starts_with(word)));
@@ -202,9 +213,12 @@ mod tests {
 
     #[test]
     fn a_report_of_part_of_a_day_is_never_final() {
-        let partial = FINAL.replace(" YESTERDAY", " TODAY").replace("JULY 8 2026...\n", "JULY 8 2026...\nVALID AS OF 0400 PM LOCAL TIME.\n");
+        let partial = FINAL
+            .replace(" YESTERDAY", " TODAY")
+            .replace("JULY 8 2026...\n", "JULY 8 2026...\nVALID AS OF 0400 PM LOCAL TIME.\n");
         assert!(!read(&partial).is_final);
-        let said_to_be_whole = FINAL.replace("JULY 8 2026...\n", "JULY 8 2026...\nVALID TODAY AS OF 0400 PM LOCAL TIME.\n");
+        let said_to_be_whole =
+            FINAL.replace("JULY 8 2026...\n", "JULY 8 2026...\nVALID TODAY AS OF 0400 PM LOCAL TIME.\n");
         assert!(!read(&said_to_be_whole).is_final, "one of the two is wrong");
         // 00:30 on the wall in summer is 23:30 of the climate day, which is not over.
         assert!(!read(&FINAL.replace("226 AM", "1230 AM")).is_final);

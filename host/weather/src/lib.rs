@@ -22,11 +22,11 @@ mod value;
 pub use city::City;
 pub use climate_report::{ClimateReport, NoReport};
 pub use day::DailyWeather;
-pub use features::{FeatureRow, MODELS, NAMES, NoFeatures, features};
+pub use features::{FEATURES, Feature, FeatureRow, History, MODELS, Need, NoFeatures, Sources, features};
 pub use http::Source;
 pub use provider::{
-    Answer, ClimateReports, Database, FORECASTS_SQL, Grid, OBSERVATIONS_SQL, OPEN_METEO_MODELS, Observations, OpenMeteo,
-    Provider, Queries, Remembering, Simulated, VisualCrossing,
+    Answer, ClimateReports, Database, FORECASTS_SQL, Grid, OBSERVATIONS_SQL, OPEN_METEO_MODELS, Observations,
+    OpenMeteo, Provider, Queries, Remembering, Simulated, VisualCrossing,
 };
 pub use quality::Dropped;
 pub use recorded::read_recorded;

@@ -208,8 +208,7 @@ impl<S> Remembering<S> {
             self.first.insert(said, first);
         };
         for value in &mut answer.weather.observations {
-            let parts =
-                [value.temperature_f, value.humidity_pct, value.pressure_hpa, value.wind_mph, value.cloud_pct];
+            let parts = [value.temperature_f, value.humidity_pct, value.pressure_hpa, value.wind_mph, value.cloud_pct];
             let parts = parts.map(|part| part.map(f64::to_bits));
             stamp(Said::Observed(value.city, value.source, value.stamps.event, parts), &mut value.stamps);
         }

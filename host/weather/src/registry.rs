@@ -146,8 +146,8 @@ impl Registry {
     /// # Errors
     /// Where it cannot be read or is wrong, and where a city was named before.
     pub fn install(path: &Path) -> Result<(), RegistryError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| RegistryError::File { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| RegistryError::File { path: path.to_owned(), source })?;
         REGISTRY.set(Self::parse(&text)?).map_err(|_| RegistryError::TooLate)
     }
 

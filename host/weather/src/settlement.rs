@@ -114,8 +114,7 @@ pub fn check(listed: &Listed<'_>) -> Result<City, Stop> {
     };
 
     let question = question(listed.rules);
-    let (place, asked) =
-        question.ok_or_else(|| Stop::OtherQuestion { city, date, said: excerpt(listed.rules) })?;
+    let (place, asked) = question.ok_or_else(|| Stop::OtherQuestion { city, date, said: excerpt(listed.rules) })?;
     if asked != date {
         return Err(Stop::OtherQuestion { city, date, said: excerpt(listed.rules) });
     }
@@ -231,7 +230,10 @@ mod tests {
         assert!(matches!(&stop, Stop::OtherSource { part: "rules", .. }), "{stop}");
         let late = OLD.replace("July 12", "August 14");
         let stop = new_york(date(2026, 8, 14), &late, SERVICE).expect_err("a day too late");
-        assert!(stop.to_string().contains("NY 2026-08-14: the registry says that The Weather Company decides"), "{stop}");
+        assert!(
+            stop.to_string().contains("NY 2026-08-14: the registry says that The Weather Company decides"),
+            "{stop}"
+        );
         // Metadata may change before the text does.
         let stop = new_york(date(2026, 7, 12), OLD, COMPANY).expect_err("the text is the old one");
         assert!(matches!(&stop, Stop::OtherSource { part: "settlement sources", .. }), "{stop}");

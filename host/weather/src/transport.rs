@@ -158,9 +158,10 @@ impl Transport {
         if let Some((name, secret)) = request.secret {
             call = call.query(&[(name, secret.expose())]);
         }
-        for (condition, value) in
-            [(IF_NONE_MATCH, known.and_then(|page| page.etag.as_ref())), (IF_MODIFIED_SINCE, known.and_then(|page| page.modified.as_ref()))]
-        {
+        for (condition, value) in [
+            (IF_NONE_MATCH, known.and_then(|page| page.etag.as_ref())),
+            (IF_MODIFIED_SINCE, known.and_then(|page| page.modified.as_ref())),
+        ] {
             if let Some(value) = value {
                 call = call.header(condition, value);
             }

@@ -17,15 +17,13 @@ pub enum SourceId {
     NwsGridpoint,
     /// Daily climate reports (CLI), what the venue settled on until 2026-08-14.
     NwsClimateReport,
-    /// Open-Meteo's forecasts, by numerical model.
+    /// Open-Meteo's forecasts, by numerical model. Its historical forecasts, which models are trained on, count as the
+    /// same source: same models, same grid, but a lead of nearly zero, which every bundle states.
     OpenMeteo,
     /// Visual Crossing's timeline.
     VisualCrossing,
     /// A database with the guide's tables.
     Database,
-    /// Recorded daily files: Open-Meteo's historical forecasts, stitched from the first hours of each run. Their lead is
-    /// nearly zero, so they are not the same as [`Self::OpenMeteo`].
-    RecordedDaily,
     /// Recorded forecasts whose lead of one or two days is known.
     RecordedLead,
     /// A recorded live log: station temperatures and ensemble forecasts as they were fetched.
@@ -38,14 +36,13 @@ pub enum SourceId {
 
 impl SourceId {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 10] = [
         Self::NwsObservation,
         Self::NwsGridpoint,
         Self::NwsClimateReport,
         Self::OpenMeteo,
         Self::VisualCrossing,
         Self::Database,
-        Self::RecordedDaily,
         Self::RecordedLead,
         Self::RecordedLive,
         Self::Era5,
@@ -61,7 +58,6 @@ impl SourceId {
             Self::OpenMeteo => "open_meteo",
             Self::VisualCrossing => "visual_crossing",
             Self::Database => "database",
-            Self::RecordedDaily => "recorded_daily",
             Self::RecordedLead => "recorded_lead",
             Self::RecordedLive => "recorded_live",
             Self::Era5 => "era5",

@@ -7,11 +7,11 @@
 use super::Answer;
 use crate::quality::{self, Dropped};
 use crate::transport::Now;
-use crate::{City, Error, HighForecast, Observation, Quality, Secret, SourceId, Stamps, Weather};
+use crate::{City, Error, HighForecast, Observation, Quality, Secret, SourceId, Stamps};
 use isobar_engine::units::{SECOND, Timestamp};
 use jiff::civil::Date;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::Row;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -152,7 +152,8 @@ fn micros(row: &PgRow, column: &str) -> Result<Option<Timestamp>, sqlx::Error> {
 fn observed(row: &PgRow, now: Timestamp, dropped: &mut Dropped) -> Result<Option<Observation>, sqlx::Error> {
     let (event, received) = (micros(row, "event_us")?, micros(row, "received_us")?);
     let number = |column: &str| row.try_get::<Option<f64>, _>(column);
-    let parts = [number("temp_f")?, number("humidity")?, number("pressure_hpa")?, number("wind_mph")?, number("cloud_pct")?];
+    let parts =
+        [number("temp_f")?, number("humidity")?, number("pressure_hpa")?, number("wind_mph")?, number("cloud_pct")?];
     let city = City::from_code(row.try_get::<&str, _>("city")?);
     let (Some(city), Some(event), Some(received)) = (city, event, received) else {
         dropped.one();

@@ -125,7 +125,8 @@ fn parse(body: &[u8], city: City, received: Timestamp) -> Result<(Vec<HighForeca
     for value in &data.max_temperature.values {
         let Some(degrees) = value.value else { continue };
         let high = dropped_unless(quality::fahrenheit(degrees, unit), &mut dropped);
-        let (Some(high_f), Some(begins)) = (dropped.temperature(high), dropped_unless(period(&value.valid_time), &mut dropped))
+        let (Some(high_f), Some(begins)) =
+            (dropped.temperature(high), dropped_unless(period(&value.valid_time), &mut dropped))
         else {
             continue;
         };
@@ -136,7 +137,14 @@ fn parse(body: &[u8], city: City, received: Timestamp) -> Result<(Vec<HighForeca
         }
         // Published later than received would be a clock that is wrong, ours or theirs.
         let stamps = Stamps { event: city.day_begins(date), published: published.min(received), received };
-        forecasts.push(HighForecast { city, date, model: MODEL.to_owned(), source: SourceId::NwsGridpoint, stamps, high_f });
+        forecasts.push(HighForecast {
+            city,
+            date,
+            model: MODEL.to_owned(),
+            source: SourceId::NwsGridpoint,
+            stamps,
+            high_f,
+        });
     }
     Ok((forecasts, dropped))
 }

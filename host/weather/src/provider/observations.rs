@@ -116,8 +116,8 @@ impl Observations {
             .map_err(|error| Error::Invalid { origin: url.clone(), reason: error.to_string() })?;
         let query = [("start", since.to_string())];
         let page = self.transport.get(Request::new(&url, &query), now).await?;
-        let (observations, dropped) = parse(&page.body, city, page.confirmed)
-            .map_err(|reason| Error::Invalid { origin: url.clone(), reason })?;
+        let (observations, dropped) =
+            parse(&page.body, city, page.confirmed).map_err(|reason| Error::Invalid { origin: url.clone(), reason })?;
         Ok((Weather { observations, ..Weather::default() }, dropped))
     }
 }

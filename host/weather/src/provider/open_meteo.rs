@@ -63,9 +63,8 @@ impl OpenMeteo {
         if self.cities.is_empty() {
             return Ok(Answer::default());
         }
-        let join = |part: &dyn Fn(City) -> String| {
-            self.cities.iter().map(|city| part(*city)).collect::<Vec<_>>().join(",")
-        };
+        let join =
+            |part: &dyn Fn(City) -> String| self.cities.iter().map(|city| part(*city)).collect::<Vec<_>>().join(",");
         let query = [
             ("latitude", join(&|city| format!("{:.4}", city.place().0))),
             ("longitude", join(&|city| format!("{:.4}", city.place().1))),
@@ -77,8 +76,7 @@ impl OpenMeteo {
         ];
         let page = self.transport.get(Request::new(&self.url, &query), now).await?;
         let parsed = parse(&page.body, &self.cities, page.confirmed);
-        let (forecasts, dropped) =
-            parsed.map_err(|reason| Error::Invalid { origin: self.url.clone(), reason })?;
+        let (forecasts, dropped) = parsed.map_err(|reason| Error::Invalid { origin: self.url.clone(), reason })?;
         Ok(Answer { weather: Weather { forecasts, ..Weather::default() }, dropped, ..Answer::default() })
     }
 }

@@ -153,11 +153,10 @@ mod tests {
         );
         let (weather, dropped) =
             parse(body.as_bytes(), City::from_code("CHI").expect("a city"), received).expect("a timeline");
-        assert_eq!(weather.observations.iter().map(|o| o.temperature_f).collect::<Vec<_>>(), [
-            Some(80.1),
-            Some(85.0),
-            Some(85.5)
-        ]);
+        assert_eq!(
+            weather.observations.iter().map(|o| o.temperature_f).collect::<Vec<_>>(),
+            [Some(80.1), Some(85.0), Some(85.5)]
+        );
         assert_eq!(weather.observations[0].humidity_pct, Some(40.0));
         assert_eq!(weather.forecasts.iter().map(|f| (f.date.day(), f.high_f)).collect::<Vec<_>>(), [(1, 88.5)]);
         assert_eq!(dropped, Dropped(1));
