@@ -10,6 +10,7 @@ mod day;
 mod features;
 mod http;
 mod recorded;
+mod study;
 mod value;
 
 pub use city::City;
@@ -17,6 +18,7 @@ pub use day::DailyWeather;
 pub use features::{FEATURES, Feature, FeatureRow, History, MODELS, Need, NoFeatures, Sources, features};
 pub use http::Source;
 pub use recorded::read_recorded;
+pub use study::Recording;
 pub use value::{HighForecast, Observation, Quality, ReportedHigh, SourceId, Stamps, Weather};
 
 use std::path::PathBuf;
