@@ -226,6 +226,12 @@ pub struct Features {
     /// Ask at every hour of the day instead
     #[arg(long, conflicts_with = "at")]
     pub hours: bool,
+    /// Take the forecasts of this model alone, for example gfs, as if they were the one forecast of a source (`blend`)
+    #[arg(long, value_name = "MODEL")]
+    pub as_blend: Option<String>,
+    /// Forget all that was received before this day: what a model sees whose history begins then
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
     /// Only list the features as JSON: name, unit, source, meaning
     #[arg(long)]
     pub list: bool,

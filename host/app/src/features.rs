@@ -79,16 +79,28 @@ fn table(command: &cli::Features, out: &mut dyn Write) -> Result<()> {
     let (from, to) = (day(&command.from)?.unwrap_or(Date::MIN), day(&command.to)?.unwrap_or(Date::MAX));
     let minutes: Vec<i64> =
         if command.hours { (0..24).map(|hour| hour * 60).collect() } else { vec![minutes(&command.at)?] };
-    let weather = recording.read(data)?;
+    let mut weather = recording.read(data)?;
+    let all = weather.clone();
+    if let Some(model) = &command.as_blend {
+        weather.forecasts.retain(|forecast| forecast.model == *model);
+        weather.forecasts.iter_mut().for_each(|forecast| "blend".clone_into(&mut forecast.model));
+    }
 
     write!(out, "city,date,at,issued")?;
     for feature in FEATURES {
         write!(out, ",{}", feature.name)?;
     }
     writeln!(out, ",came_f")?;
+    let since = day(&command.since)?;
     for city in cities(&command.city)? {
+        let mut weather = weather.clone();
+        if let Some(begins) = since.map(|since| city.day_begins(since)) {
+            weather.forecasts.retain(|value| value.stamps.received >= begins);
+            weather.reports.retain(|value| value.stamps.received >= begins);
+            weather.observations.retain(|value| value.stamps.received >= begins);
+        }
         let history = History::new(city, &weather, recording.sources());
-        let came = came(city, &weather);
+        let came = came(city, &all);
         for date in history.days().into_iter().filter(|date| (from..=to).contains(date)) {
             for minutes in &minutes {
                 let into_day = (minutes - 24 * 60 * i64::from(command.ahead)) * MINUTE;

@@ -77,7 +77,7 @@ struct OfficialRow {
 struct LiveForecastRow {
     forecast_date: String,
     station: String,
-    forecast_high_f: Option<f64>,
+    forecast_high_f: String,
     fetched_utc: String,
 }
 
@@ -122,7 +122,9 @@ fn lead(folder: &Path) -> Result<Weather, Error> {
 fn live(folder: &Path) -> Result<Weather, Error> {
     let mut weather = Weather::default();
     rows(&folder.join("forecasts.csv.zst"), |row: LiveForecastRow| {
-        if let (Some(city), Some(high_f)) = (of_station(&row.station), degrees(row.forecast_high_f)?) {
+        // What could not be fetched stands there as a word.
+        let Ok(value) = row.forecast_high_f.parse() else { return Ok(()) };
+        if let (Some(city), Some(high_f)) = (of_station(&row.station), degrees(Some(value))?) {
             let (date, fetched) = (day(&row.forecast_date)?, time(&row.fetched_utc)?);
             weather.forecasts.push(blend(city, date, SourceId::RecordedLive, fetched, high_f));
         }
