@@ -49,3 +49,9 @@ def table(data: pathlib.Path, *arguments: str) -> pd.DataFrame:
 def rows(frame: pd.DataFrame, names: list[str]) -> np.ndarray:
     """Float32 features in the order of `names`; NaN is missing."""
     return frame[names].to_numpy(dtype=np.float64).astype(np.float32)
+
+
+def relative(names: list[str]) -> np.ndarray:
+    """Which of them a graph sees relative to its anchor."""
+    known = catalogue()
+    return np.array([known[name]["relative"] for name in names])

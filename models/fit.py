@@ -178,14 +178,14 @@ def logits(shape: Shape, centre, location, scale, thresholds):
     return np.clip(-(shape.c1 * z + shape.c3 * z**3), -CLIP, CLIP)
 
 
-def fit_trees(x, base, above, iterations, seed=SEED):
+def fit_trees(x, base, above, iterations, weight=None, seed=SEED):
     """CatBoost for one threshold on top of `base` logits, or nothing where too few days lie on one side."""
     if iterations == 0 or min(above.sum(), (~above).sum()) < FEWEST:
         return None
     model = catboost.CatBoostClassifier(
         **TREES, iterations=iterations, random_seed=seed, thread_count=1, verbose=False, allow_writing_files=False
     )
-    return model.fit(catboost.Pool(x, above.astype(int), baseline=base))
+    return model.fit(catboost.Pool(x, above.astype(int), weight=weight, baseline=base))
 
 
 def survival(x, base, models, temperature=1.0):

@@ -6,6 +6,7 @@ import tempfile
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 import fit
@@ -207,6 +208,14 @@ def build(names, static, shape, models, temperature, lowest) -> onnx.ModelProto:
     )
     onnx.checker.check_model(model)
     return model
+
+
+def quiet():
+    """Session options without warnings about constants that were folded away."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    return options
 
 
 def run(session, rows: np.ndarray) -> np.ndarray:

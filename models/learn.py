@@ -7,10 +7,13 @@ import numpy as np
 
 import fit
 
-ITERATIONS = (0, 20, 40)  # trees a threshold; how many is chosen on the last quarter of the training days
+ITERATIONS = (20, 40)  # trees a threshold; how many is chosen on the last quarter of the training days
 TEMPERATURES = (0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
 MARGIN = 3  # classes reach this many degrees beyond the training deltas
 LEAST_DAYS = 10  # a forecast model with fewer training days is not looked at
+# Features that are missing while yesterday's report is, and where a source is new, by how their names begin.
+LATE = ("surprise_lag_1", "high_lag_1", "high_delta_1")
+NEW = ("bias_", "error_sd_", "fcst_sd", "surprise_", "high_lag_", "high_delta_")
 FLOOR = 1e-6  # least probability in a logarithm
 
 
@@ -74,11 +77,22 @@ def part(names, relative, x, high, models, iterations, static=None, weight=None)
     delta = high.astype(np.int64) - anchor
     learned.lowest, learned.highest = int(delta.min()) - MARGIN, int(delta.max()) + MARGIN
     rows = learned.relative_rows(x, anchor)
+    weight = np.ones(len(x)) if weight is None else weight
+    if iterations:
+        # A live row may lack yesterday's report, or all history: each day is also seen so.
+        shapes = [(holes, share) for holes, share in ((LATE, 0.25), (NEW, 0.25))]
+        holes = lambda starts: [at for at, name in enumerate(names) if name.startswith(starts)]
+        copies = [rows]
+        for starts, _ in shapes:
+            copies.append(rows.copy())
+            copies[-1][:, holes(starts)] = np.nan
+        rows, delta = np.concatenate(copies), np.tile(delta, len(copies))
+        weight = np.concatenate([weight] + [weight * share for _, share in shapes])
     centre, location, scale, *kinds = fit.terms(names, rows, static)
     learned.shape = fit.fit_shape(centre, location, scale, *kinds, delta, weight)
     base = fit.logits(learned.shape, centre, location, scale, learned.thresholds())
     for at, k in enumerate(learned.thresholds()):
-        learned.trees.append(fit.fit_trees(rows, base[:, at], delta > k, iterations))
+        learned.trees.append(fit.fit_trees(rows, base[:, at], delta > k, iterations, weight))
     return learned
 
 
@@ -95,19 +109,23 @@ def choose(names, relative, x, high, models):
     rows, classes = learned.relative_rows(x[cut:], anchor), learned.classes(high[cut:], anchor)
     centre, location, scale, *_ = fit.terms(names, rows, learned.static)
     base = fit.logits(learned.shape, centre, location, scale, learned.thresholds())
-    best = None
-    for iterations in ITERATIONS:
+    def losses(iterations, temperature):
         total = base.copy()
         for at, model in enumerate(learned.trees):
-            if model is not None and iterations:
+            if model is not None:
                 total[:, at] += model.predict(rows, prediction_type="RawFormulaVal", ntree_end=iterations)
-        for temperature in TEMPERATURES:
-            p = fit.probabilities(fit.sigmoid(total / temperature))
-            # Fewer trees and less change win where the difference is noise.
-            cost = float(log_loss(p, classes).mean()) + 1e-4 * iterations / 20 + 1e-3 * abs(np.log(temperature))
-            if best is None or cost < best[0]:
-                best = (cost, iterations, temperature)
-    return best[1:]
+        return log_loss(fit.probabilities(fit.sigmoid(total / temperature)), classes)
+
+    iterations = min(ITERATIONS, key=lambda count: losses(count, 1.0).mean())
+    plain = losses(iterations, 1.0)
+
+    def gain(temperature):
+        """How much better than no calibration, less what chance gives in one of twenty."""
+        better = plain - losses(iterations, temperature)
+        return better.mean() - 1.645 * better.std() / np.sqrt(len(better))
+
+    temperature = max(TEMPERATURES, key=gain)
+    return iterations, temperature if gain(temperature) > 0 else 1.0
 
 
 def learn(names, relative, x, high, models) -> Learned:
