@@ -7,6 +7,7 @@
 
 mod city;
 mod climate_report;
+mod config;
 mod day;
 mod features;
 mod http;
@@ -16,11 +17,13 @@ mod recorded;
 mod registry;
 mod secret;
 mod settlement;
+mod study;
 mod transport;
 mod value;
 
 pub use city::City;
 pub use climate_report::{ClimateReport, NoReport};
+pub use config::{SourceConfig, SourceKind};
 pub use day::DailyWeather;
 pub use features::{FEATURES, Feature, FeatureRow, History, MODELS, Need, NoFeatures, Sources, features};
 pub use http::Source;
@@ -33,6 +36,7 @@ pub use recorded::read_recorded;
 pub use registry::{Era, Registry, RegistryError, SettlementSource};
 pub use secret::Secret;
 pub use settlement::{Listed, Stop, check as check_settlement};
+pub use study::Recording;
 pub use transport::{Now, Patience, client};
 pub use value::{HighForecast, Observation, Quality, ReportedHigh, SourceId, Stamps, Weather};
 
