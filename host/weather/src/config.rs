@@ -16,6 +16,10 @@ use std::time::Duration;
 /// Climate reports of a station that are read: it issues two or three a day, so these are the last days.
 const REPORTS: usize = 12;
 
+/// How far back observations are asked for, hours: yesterday and today. The National Weather Service answers with 500 at
+/// most, which is 38 hours.
+const BACK_H: u32 = 36;
+
 /// Which service it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,7 +112,7 @@ impl SourceConfig {
         let interval = self.interval_s.map_or(kind.interval_s(), i64::from) * SECOND;
         let patience = Patience { deadline, interval, ..Patience::default() };
         let base = || self.base.as_deref().or(kind.base()).ok_or_else(|| wrong("it has no public address: set `base`"));
-        let back = i64::from(self.back_h.unwrap_or(48)) * 3_600 * SECOND;
+        let back = i64::from(self.back_h.unwrap_or(BACK_H)) * 3_600 * SECOND;
         let secret = || match (&self.secret_file, &self.secret_env) {
             (Some(path), None) => Secret::read(path).map_err(|source| Error::File { path: path.clone(), source }),
             (None, Some(name)) => environment(name)
