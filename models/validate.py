@@ -66,7 +66,9 @@ def walk(frame, shuffle=False, check=True):
     rng = np.random.default_rng(SEED)
     out, worst, chosen = Forecasts([], [], [], []), 0.0, []
     steps = quarters()
-    for begin, end in [(steps[at][0], steps[min(at + 4, len(steps)) - 1][1]) for at in range(0, len(steps), 4)] if shuffle else steps:
+    if shuffle:  # a control needs no more than a fit a year
+        steps = [(steps[at][0], steps[min(at + 4, len(steps)) - 1][1]) for at in range(0, len(steps), 4)]
+    for begin, end in steps:
         past, now = np.flatnonzero(dates < begin)[WARM_UP:], np.flatnonzero((dates >= begin) & (dates < end))
         if shuffle:
             learned = learn.part(names, flags, x[past], rng.permutation(came[past]), dt.MODELS, min(learn.ITERATIONS))
@@ -124,13 +126,13 @@ def market(city, at, prices, markets, model, base, rng):
     """
     known = {date: (i, low, p) for i, (date, low, p) in enumerate(zip(model.dates, model.lowest, model.probabilities, strict=True))}
     other = dict(zip(base.dates, zip(base.lowest, base.probabilities, strict=True), strict=True))
-    hours = dict(CHI=6, AUS=6, DEN=7, MIA=5, NY=5, LAX=8, PHIL=5)[city]
+    ahead = pd.Timedelta(hours=dt.REGISTRY[city]["standard_hours"])
     days, losses = [], []
     for event, group in markets.groupby("event_ticker"):
         date = pd.to_datetime(event.split("-")[1], format="%y%b%d").strftime("%Y-%m-%d")
         if date not in known or date not in other or group.strike_type.isna().any() or len(group) < 2:
             continue
-        moment = pd.Timestamp(date, tz="UTC") + pd.Timedelta(hours=hours) + pd.Timedelta(at)
+        moment = pd.Timestamp(date, tz="UTC") - ahead + pd.Timedelta(at)
         paid = [prices(ticker, moment) for ticker in group.ticker]
         if any(price is None for price in paid):
             continue
@@ -150,42 +152,23 @@ def market(city, at, prices, markets, model, base, rng):
     losses = np.array(losses)
     low, high = interval(losses[:, 0] - losses[:, 2], days, rng)
     means = dict(zip(("log_loss", "baseline_log_loss", "market_log_loss"), (round(float(v), 4) for v in losses.mean(axis=0)), strict=True))
-    return dict(city=city, at=at, n=len(days), first=days[0] if days == sorted(days) else min(days), last=max(days)) | means | dict(
+    return dict(city=city, at=at, n=len(days), first=min(days), last=max(days)) | means | dict(
         difference_low=round(low, 4), difference_high=round(high, 4))
 
 
-def by_trades(folder, city):
-    """Newest trade before a moment."""
-    trades = unpacked(folder / f"trades_KXHIGH{city}.csv.zst")
-    trades["created_time"] = pd.to_datetime(trades.created_time, format="ISO8601", utc=True)
-    trades = trades.sort_values("created_time", kind="stable")
-    groups = {ticker: (g.created_time.to_numpy(), g.yes_price_cents.to_numpy()) for ticker, g in trades.groupby("ticker")}
+def newest_before(frame, ticker, time, price):
+    """Newest price of a ticker before a moment, in cents; nothing where there is none."""
+    moments = pd.to_datetime(frame[time], format="ISO8601", utc=True).dt.tz_localize(None)
+    frame = frame.assign(when=moments).sort_values("when", kind="stable")
+    frame = frame[np.isfinite(frame[price])]
+    groups = {name: (group.when.to_numpy(), group[price].to_numpy()) for name, group in frame.groupby(ticker)}
 
-    def price(ticker, moment):
-        if ticker not in groups:
-            return None
-        times, cents = groups[ticker]
-        at = np.searchsorted(times, moment.to_datetime64()) if times.dtype.kind == "M" else np.searchsorted(times, moment)
+    def before(name, moment):
+        times, cents = groups.get(name, ((), ()))
+        at = np.searchsorted(times, moment.tz_localize(None).to_datetime64()) if len(times) else 0
         return cents[at - 1] if at else None
 
-    return price
-
-
-def by_candles(folder):
-    """Close of the newest hourly candle that ended before a moment."""
-    candles = unpacked(folder / "hourly_candles_CHI_NY.csv.zst")
-    candles["candle_ts"] = pd.to_datetime(candles.candle_ts, utc=True)
-    candles = candles.sort_values("candle_ts", kind="stable")
-    groups = {ticker: (g.candle_ts.to_numpy(), g.close.to_numpy()) for ticker, g in candles.groupby("market_ticker")}
-
-    def price(ticker, moment):
-        if ticker not in groups:
-            return None
-        times, cents = groups[ticker]
-        at = np.searchsorted(times, moment.to_datetime64()) if times.dtype.kind == "M" else np.searchsorted(times, moment)
-        return cents[at - 1] if at and np.isfinite(cents[at - 1]) else None
-
-    return price
+    return before
 
 
 def table_a(data, cities, rng):
@@ -210,7 +193,8 @@ def table_a(data, cities, rng):
         if (folder / f"trades_KXHIGH{city}.csv.zst").is_file():
             listed = unpacked(folder / "markets.csv.zst")
             listed = listed[listed.event_ticker.str.startswith(f"KXHIGH{city}-")]
-            price = by_trades(folder, city)
+            trades = unpacked(folder / f"trades_KXHIGH{city}.csv.zst")
+            price = newest_before(trades, "ticker", "created_time", "yes_price_cents")
             for at in ("07:00:00", "12:00:00"):
                 found = market(city, at, price, listed, model, beside, rng)
                 markets += [dict(table="A", prices="last trade") | found] if found else []
@@ -241,7 +225,9 @@ def table_b(data, rng):
             if recording == "lead" and ahead == 0 and city in ("CHI", "NY"):
                 listed = unpacked(data / "weather_candles/markets_CHI_NY.csv.zst").rename(columns=dict(market_ticker="ticker"))
                 listed = listed[listed.event_ticker.str.startswith(f"KXHIGH{city}-")]
-                found = market(city, "07:00:00", by_candles(data / "weather_candles"), listed, model, beside, rng)
+                candles = unpacked(data / "weather_candles/hourly_candles_CHI_NY.csv.zst")
+                price = newest_before(candles, "market_ticker", "candle_ts", "close")
+                found = market(city, "07:00:00", price, listed, model, beside, rng)
                 markets += [dict(table="B", prices="hourly candle") | found] if found else []
         rows.append(row("ALL", "B", label, *pooled, rng))
         plots[label] = dict(reliability=reliability(pooled[0]))

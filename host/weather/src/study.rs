@@ -110,7 +110,7 @@ fn lead(folder: &Path) -> Result<Weather, Error> {
     // The days around the first of October come from both files; the same high twice does no harm.
     for name in ["acis_daily_highs_18_cities.csv.zst", "acis_daily_highs_18_cities_2025-10_2026-02.csv.zst"] {
         rows(&folder.join(name), |row: OfficialRow| {
-            if let (Some(city), Some(high_f)) = (of_station(&row.station), degrees(row.max_f)?) {
+            if let (Some(city), Some(high_f)) = (City::from_station(&row.station), degrees(row.max_f)?) {
                 weather.reports.push(report(city, day(&row.date)?, SourceId::NwsClimateReport, high_f)?);
             }
             Ok(())
@@ -124,14 +124,14 @@ fn live(folder: &Path) -> Result<Weather, Error> {
     rows(&folder.join("forecasts.csv.zst"), |row: LiveForecastRow| {
         // What could not be fetched stands there as a word.
         let Ok(value) = row.forecast_high_f.parse() else { return Ok(()) };
-        if let (Some(city), Some(high_f)) = (of_station(&row.station), degrees(Some(value))?) {
+        if let (Some(city), Some(high_f)) = (City::from_station(&row.station), degrees(Some(value))?) {
             let (date, fetched) = (day(&row.forecast_date)?, time(&row.fetched_utc)?);
             weather.forecasts.push(blend(city, date, SourceId::RecordedLive, fetched, high_f));
         }
         Ok(())
     })?;
     rows(&folder.join("temps_log.csv.zst"), |row: LogRow| {
-        let (Some(city), Some(value)) = (of_station(&row.station), degrees(row.temp_f)?) else { return Ok(()) };
+        let (Some(city), Some(value)) = (City::from_station(&row.station), degrees(row.temp_f)?) else { return Ok(()) };
         let received = time(&row.utc_time)?;
         // Before August the log does not say when the station measured.
         let event = row.obs_time_utc.filter(|text| !text.is_empty()).map_or(Ok(received), |text| time(&text))?;
@@ -149,7 +149,7 @@ fn live(folder: &Path) -> Result<Weather, Error> {
         Ok(())
     })?;
     rows(&folder.join("daily_highs.csv.zst"), |row: LiveHighRow| {
-        if let (Some(city), Some(value)) = (of_station(&row.station), degrees(row.high_f)?) {
+        if let (Some(city), Some(value)) = (City::from_station(&row.station), degrees(row.high_f)?) {
             weather.reports.push(report(city, day(&row.date)?, SourceId::RecordedLive, (value + 0.5).floor())?);
         }
         Ok(())
@@ -168,20 +168,6 @@ fn report(city: City, date: Date, source: SourceId, high_f: f64) -> Result<Repor
     let known = city.day_begins(tomorrow).plus(6 * 3_600 * SECOND);
     let stamps = Stamps { event: city.day_begins(date), published: known, received: known };
     Ok(ReportedHigh { city, date, source, stamps, high_f, is_final: true })
-}
-
-fn of_station(station: &str) -> Option<City> {
-    let code = match station {
-        "KMDW" => "CHI",
-        "KAUS" => "AUS",
-        "KDEN" => "DEN",
-        "KLAX" => "LAX",
-        "KMIA" => "MIA",
-        "KPHL" => "PHIL",
-        "KNYC" => "NY",
-        _ => return None,
-    };
-    City::from_code(code)
 }
 
 fn degrees(value: Option<f64>) -> Result<Option<f64>, String> {

@@ -2,15 +2,27 @@
 
 use isobar_engine::units::{SECOND, Timestamp};
 use isobar_weather::{
-    City, FEATURES, FeatureRow, HighForecast, History, MODELS, Need, NoFeatures, Observation, Quality, ReportedHigh,
-    SourceId, Sources, Stamps, Weather, features, read_recorded,
+    City, FEATURES, FeatureRow, HighForecast, History, MODELS, Need, NoFeatures, Observation, Quality, Recording,
+    ReportedHigh, SourceId, Sources, Stamps, Weather, features, read_recorded,
 };
 use jiff::{ToSpan, civil::Date};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
 const HOUR: i64 = 3_600 * SECOND;
-const CITY: City = City::Chicago;
+fn city(code: &str) -> City {
+    City::from_code(code).expect("a city of the registry")
+}
+
+fn chicago() -> City {
+    city("CHI")
+}
+
+/// The cities that are recorded over years.
+fn recorded() -> [City; 6] {
+    ["CHI", "AUS", "DEN", "LAX", "MIA", "PHIL"].map(city)
+}
+
 const DAY: Date = Date::constant(2026, 6, 15);
 const OURS: Sources = Sources::TRAINED;
 
@@ -34,18 +46,18 @@ fn stamps(event: Timestamp, received: Timestamp) -> Stamps {
 }
 
 fn forecast(date: Date, model: &str, received: Timestamp, high_f: f64) -> HighForecast {
-    let stamps = stamps(CITY.day_begins(date), received);
-    HighForecast { city: CITY, date, model: model.to_owned(), source: OURS.forecast, stamps, high_f }
+    let stamps = stamps(chicago().day_begins(date), received);
+    HighForecast { city: chicago(), date, model: model.to_owned(), source: OURS.forecast, stamps, high_f }
 }
 
 fn report(date: Date, received: Timestamp, high_f: f64) -> ReportedHigh {
-    let stamps = stamps(CITY.day_begins(date), received);
-    ReportedHigh { city: CITY, date, source: OURS.report, stamps, high_f, is_final: true }
+    let stamps = stamps(chicago().day_begins(date), received);
+    ReportedHigh { city: chicago(), date, source: OURS.report, stamps, high_f, is_final: true }
 }
 
 fn observation(event: Timestamp, received: Timestamp, temperature_f: f64) -> Observation {
     Observation {
-        city: CITY,
+        city: chicago(),
         source: OURS.observation,
         stamps: stamps(event, received),
         temperature_f: Some(temperature_f),
@@ -61,7 +73,7 @@ fn observation(event: Timestamp, received: Timestamp, temperature_f: f64) -> Obs
 fn everything() -> Weather {
     let mut weather = Weather::default();
     for back in 0..16 {
-        let (date, begins) = (day(back), CITY.day_begins(day(back)));
+        let (date, begins) = (day(back), chicago().day_begins(day(back)));
         let wave = f64::from(back * back % 7);
         for (at, model) in MODELS.iter().enumerate() {
             // Models that miss different days learn unlike biases from the same reports.
@@ -111,7 +123,7 @@ fn poisoned(weather: &Weather, now: Timestamp) -> Weather {
 
 #[test]
 fn the_rows_are_the_catalogue_and_every_feature_has_a_value_where_everything_is_known() {
-    let row = features(CITY, DAY, CITY.day_begins(DAY).plus(13 * HOUR), &everything(), OURS).expect("a row");
+    let row = features(chicago(), DAY, chicago().day_begins(DAY).plus(13 * HOUR), &everything(), OURS).expect("a row");
     let names: Vec<_> = FEATURES.iter().map(|feature| feature.name).collect();
     assert_eq!(row.values.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
     for (at, name) in names.iter().enumerate() {
@@ -119,14 +131,14 @@ fn the_rows_are_the_catalogue_and_every_feature_has_a_value_where_everything_is_
     }
     let missing: Vec<_> = row.values.iter().filter(|(_, value)| !value.is_finite()).collect();
     assert!(missing.is_empty(), "{missing:?}");
-    assert_eq!(row.issued, CITY.day_begins(DAY).plus(12 * HOUR + 299 * SECOND), "the newest observation in use");
+    assert_eq!(row.issued(), chicago().day_begins(DAY).plus(12 * HOUR + 299 * SECOND), "the newest observation in use");
 }
 
 #[test]
 fn every_feature_depends_on_what_it_says_it_needs_and_on_nothing_else() {
-    let now = CITY.day_begins(DAY).plus(13 * HOUR + 7);
+    let now = chicago().day_begins(DAY).plus(13 * HOUR + 7);
     let weather = everything();
-    let whole = bits(&features(CITY, DAY, now, &weather, OURS).expect("a row"));
+    let whole = bits(&features(chicago(), DAY, now, &weather, OURS).expect("a row"));
     for need in [Need::Forecast, Need::Report, Need::Observation] {
         let mut other = weather.clone();
         match need {
@@ -148,7 +160,7 @@ fn every_feature_depends_on_what_it_says_it_needs_and_on_nothing_else() {
                 value.stamps.event = value.stamps.event.plus(-60 * SECOND);
             }),
         }
-        let changed = bits(&features(CITY, DAY, now, &other, OURS).expect("a row"));
+        let changed = bits(&features(chicago(), DAY, now, &other, OURS).expect("a row"));
         for ((feature, old), new) in FEATURES.iter().zip(&whole).zip(&changed) {
             // How many days there are is not a matter of what was said on them.
             let counts = feature.name.starts_with("error_days_");
@@ -160,8 +172,8 @@ fn every_feature_depends_on_what_it_says_it_needs_and_on_nothing_else() {
 
 #[test]
 fn other_sources_and_doubtful_observations_are_as_if_they_were_not() {
-    let now = CITY.day_begins(DAY).plus(13 * HOUR);
-    let row = features(CITY, DAY, now, &everything(), OURS).expect("a row");
+    let now = chicago().day_begins(DAY).plus(13 * HOUR);
+    let row = features(chicago(), DAY, now, &everything(), OURS).expect("a row");
     let mut more = everything();
     let mut other = everything();
     other.forecasts.iter_mut().for_each(|value| (value.source, value.high_f) = (SourceId::VisualCrossing, 0.0));
@@ -176,15 +188,15 @@ fn other_sources_and_doubtful_observations_are_as_if_they_were_not() {
         value
     };
     more.reports.extend(everything().reports.into_iter().map(intermediate));
-    assert_eq!(bits(&features(CITY, DAY, now, &more, OURS).expect("a row")), bits(&row));
-    let none = features(CITY, DAY, now, &other, OURS).expect_err("no forecast of ours");
-    assert_eq!(none, NoFeatures::NoForecast { city: CITY, date: DAY, from: SourceId::OpenMeteo });
-    assert!(features(City::Miami, DAY, now, &everything(), OURS).is_err(), "not of another city");
+    assert_eq!(bits(&features(chicago(), DAY, now, &more, OURS).expect("a row")), bits(&row));
+    let none = features(chicago(), DAY, now, &other, OURS).expect_err("no forecast of ours");
+    assert_eq!(none, NoFeatures::NoForecast { city: chicago(), date: DAY, from: SourceId::OpenMeteo });
+    assert!(features(city("MIA"), DAY, now, &everything(), OURS).is_err(), "not of another city");
 }
 
 #[test]
 fn the_arithmetic_is_what_the_catalogue_says() {
-    let begins = |back| CITY.day_begins(day(back));
+    let begins = |back| chicago().day_begins(day(back));
     let mut weather = Weather::default();
     for (back, said, came) in [(0, 70.0, None), (1, 68.0, Some(71.0)), (2, 66.0, Some(67.0)), (3, 71.0, Some(75.0))] {
         weather.forecasts.push(forecast(day(back), "gfs", begins(back).plus(-HOUR), said));
@@ -197,7 +209,7 @@ fn the_arithmetic_is_what_the_catalogue_says() {
         let event = begins(0).plus(minutes * 60 * SECOND);
         weather.observations.push(observation(event, event.plus(SECOND), temperature));
     }
-    let row = features(CITY, DAY, begins(0).plus(12 * HOUR), &weather, OURS).expect("a row");
+    let row = features(chicago(), DAY, begins(0).plus(12 * HOUR), &weather, OURS).expect("a row");
     let near = |name: &str, expected: f64| {
         let found = value(&row, name);
         assert!((found - expected).abs() < 1e-4, "{name} is {found}, not {expected}");
@@ -235,17 +247,46 @@ fn the_arithmetic_is_what_the_catalogue_says() {
     near("humidity_now", 56.5);
     near("temp_age", 5.0 / 60.0);
     near("hour", 12.0);
-    near("hours_to_peak", 3.0);
+    near("hours_to_peak", chicago().peak_hour(DAY).expect("Chicago was observed") - 12.0);
     for absent in ["bias_icon", "fcst_gem", "gap_gem", "error_sd_blend"] {
         assert!(value(&row, absent).is_nan(), "{absent}");
     }
-    assert!(features(CITY, DAY, begins(0).plus(-HOUR), &weather, OURS).is_err(), "received then, not before");
+    assert!(features(chicago(), DAY, begins(0).plus(-HOUR), &weather, OURS).is_err(), "received then, not before");
+}
+
+#[test]
+fn the_one_forecast_of_a_source_is_a_blend_whatever_it_is_called() {
+    let now = chicago().day_begins(DAY).plus(HOUR);
+    for (model, expected) in [("ndfd", Some(81.5)), ("visual_crossing", Some(81.5)), ("hrrr", None)] {
+        let weather = Weather { forecasts: vec![forecast(DAY, model, now.plus(-1), 81.5)], ..Weather::default() };
+        let row = features(chicago(), DAY, now, &weather, OURS).ok();
+        assert_eq!(row.map(|row| value(&row, "fcst_blend")), expected, "{model}");
+    }
+}
+
+#[test]
+fn a_row_says_how_old_each_source_is_and_what_is_made_of_it() {
+    let now = chicago().day_begins(DAY).plus(13 * HOUR);
+    let row = features(chicago(), DAY, now, &everything(), OURS).expect("a row");
+    let second_before = |hours: i64| chicago().day_begins(DAY).plus(hours * HOUR - SECOND);
+    let expected = [
+        (OURS.forecast, second_before(10)),
+        (OURS.report, second_before(6)),
+        (OURS.observation, second_before(12).plus(5 * 60 * SECOND)),
+    ];
+    assert_eq!(row.published_by_source(), expected);
+    let bias = row.with_sources().find(|(name, ..)| *name == "bias_gfs").expect("a feature");
+    assert_eq!(bias.2, [SourceId::NwsClimateReport, SourceId::OpenMeteo]);
+    assert!(row.with_sources().find(|(name, ..)| *name == "season_sin").expect("a feature").2.is_empty());
+    // One source for all is as old as the oldest that it gives.
+    let one = FeatureRow { sources: Recording::Live.sources(), ..row };
+    assert_eq!(one.published_by_source(), [(SourceId::RecordedLive, second_before(6))]);
 }
 
 /// Any weather at all of one city within some days, received at any time, corrections and holes among it.
 fn any_weather() -> impl Strategy<Value = Weather> {
     let when = || (0_i32..12, -40_i64 * 60..60 * 60);
-    let at = |back: i32, minutes: i64| CITY.day_begins(day(back)).plus(minutes * 60 * SECOND);
+    let at = |back: i32, minutes: i64| chicago().day_begins(day(back)).plus(minutes * 60 * SECOND);
     let forecasts = proptest::collection::vec((when(), 0..MODELS.len(), 40_f64..100.0), 0..120);
     let reports = proptest::collection::vec((when(), 40_f64..100.0), 0..30);
     let observations = proptest::collection::vec((when(), 0_i64..180, 40_f64..100.0), 0..150);
@@ -277,18 +318,18 @@ proptest! {
         if rich {
             weather.extend(everything());
         }
-        let (date, now) = (day(asked), CITY.day_begins(day(asked)).plus(minutes * 60 * SECOND + 1));
-        let expected = features(CITY, date, now, &weather, OURS);
+        let (date, now) = (day(asked), chicago().day_begins(day(asked)).plus(minutes * 60 * SECOND + 1));
+        let expected = features(chicago(), date, now, &weather, OURS);
         for other in [truncated(&weather, now), poisoned(&weather, now)] {
-            let row = features(CITY, date, now, &other, OURS);
+            let row = features(chicago(), date, now, &other, OURS);
             prop_assert_eq!(expected.as_ref().map(bits), row.as_ref().map(bits));
-            prop_assert_eq!(expected.as_ref().map(|row| row.issued), row.as_ref().map(|row| row.issued));
+            prop_assert_eq!(expected.as_ref().map(FeatureRow::issued), row.as_ref().map(FeatureRow::issued));
         }
         // Neither does the order in which values are held.
         let mut turned = weather.clone();
         turned.forecasts.reverse();
         turned.reports.reverse();
-        let row = features(CITY, date, now, &turned, OURS);
+        let row = features(chicago(), date, now, &turned, OURS);
         prop_assert_eq!(expected.as_ref().map(bits), row.as_ref().map(bits));
     }
 }
@@ -309,7 +350,7 @@ fn the_days_of_march_have_rows_without_history() {
     let Some(data) = data() else { return };
     let days = read_recorded(&data.join("weather/forecasts_2026-03.csv")).expect("the recording");
     let weather = Weather::from_iter(days);
-    for city in City::ALL {
+    for city in recorded() {
         for day in [10, 12, 13] {
             let date = Date::constant(2026, 3, day);
             let row = features(city, date, Timestamp(city.day_begins(date).0 + 1), &weather, OURS).expect("a row");
@@ -326,7 +367,7 @@ fn a_row_of_all_cities_over_four_years_takes_milliseconds() {
     let weather = Weather::from_iter(read_recorded(&path).expect("the recording"));
     let date = Date::constant(2025, 9, 30);
     let start = std::time::Instant::now();
-    for city in City::ALL {
+    for city in recorded() {
         let history = History::new(city, &weather, OURS);
         let row = history.features(date, city.day_begins(date).plus(7 * HOUR)).expect("a row");
         assert!(value(&row, "error_days_gfs") > 1_300.0);
