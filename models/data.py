@@ -5,13 +5,14 @@ import json
 import os
 import pathlib
 import subprocess
+import tomllib
 
 import numpy as np
 import pandas as pd
 
 ROOT = pathlib.Path(__file__).parent.parent
 CITIES = ["CHI", "AUS", "DEN", "LAX", "MIA", "PHIL"]
-STATIONS = dict(CHI="KMDW", AUS="KAUS", DEN="KDEN", LAX="KLAX", MIA="KMIA", PHIL="KPHL", NY="KNYC")
+REGISTRY = {row["code"]: row for row in tomllib.loads((ROOT / "models" / "cities.toml").read_text())["city"]}
 AT = "07:00"  # local standard time of the day: yesterday's climate report is out, the day's forecasts are in
 # The models of the six cities' bundles.
 MODELS = ["gfs", "ecmwf_ifs025", "icon", "gem", "jma"]

@@ -21,7 +21,7 @@ CUTOFF = "2025-09-30"
 BURN_IN = 10  # days whose errors must be known before a day is judged
 WINDOW = 150  # days of a history that begins anew
 # (label, recording, days ahead)
-CITIES = dt.CITIES  # that have a bundle
+CITIES = [*dt.CITIES, "NY"]  # that have a bundle
 TESTS = [("1 day", "lead", 0), ("2 days", "lead", 1), ("evening before", "live", 0)]
 
 

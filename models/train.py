@@ -88,13 +88,12 @@ def text_of(value):
 
 def manifest(city, learned, lead_of, sources, recording, onnx, about) -> str:
     known = dt.catalogue(recording)
-    series = f"KXHIGH{city}"
     lines = [
         "# Written by models/train.py, described in models/README.md. Temperatures are degrees Fahrenheit.",
         f"format = {FORMAT}",
         f'city = "{city}"',
-        f'series = "{series}"',
-        f'station = "{dt.STATIONS[city]}"',
+        f'series = "{dt.REGISTRY[city]["series"]}"',
+        f'station = "{dt.REGISTRY[city]["station"]}"',
         f'cutoff = "{CUTOFF}" # last day that the model was trained on',
         f'lead = "{lead_of}" # of the forecasts that it was trained on',
         f'onnx_blake3 = "{blake3.blake3(onnx).hexdigest()}"',
@@ -125,7 +124,8 @@ def manifest(city, learned, lead_of, sources, recording, onnx, about) -> str:
         feature = known[name]
         low, high = plausible(name)
         lines += ["[[features]]", f'name = "{name}"', f'unit = "{feature["unit"]}"']
-        lines += [f"source = {json.dumps(feature['source'])}", f'about = "{feature["about"]}"']
+        made_of = [sources["forecast"] if s == "recorded_lead" else s for s in feature["source"]]
+        lines += [f"source = {json.dumps(made_of)}", f'about = "{feature["about"]}"']
         lines += [f"relative = {str(feature['relative']).lower()}"]
         lines += [f"optional = {str(not name.startswith('season_')).lower()}"]
         lines += [f"least = {text_of(low)}", f"most = {text_of(high)}", ""]
@@ -210,13 +210,13 @@ def six_cities(data, out):
         )
 
 
-def single_forecasts(data, out):
+def single_forecasts(data, out, source):
     """One model, a bundle per city: they differ in the name of the city alone."""
     frame = lead.rows(data)
     learned = lead.train(frame)
     x = dt.rows(frame, learned.names)
     x = x[np.random.default_rng(fit.SEED).integers(0, len(x), 2_000)]
-    sources = dict(forecast="recorded_lead", report="nws_climate_report", observation="nws_observation")
+    sources = dict(forecast=source, report="nws_climate_report", observation="nws_observation")
     about = training(learned, min(frame.date), len(frame))
     numbers = dict(trained_first=min(frame.date), trained_days=len(frame), cutoff=CUTOFF)
     for city in lead.CITIES:
@@ -229,17 +229,18 @@ def main() -> None:
     parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the recordings")
     parser.add_argument("--out", type=pathlib.Path, default=HERE, help="where bundles go")
     parser.add_argument("--check", action="store_true", help="write nothing; compare with the bundles of --out")
+    parser.add_argument("--lead-source", default="recorded_lead", help="source of forecasts that models/lead is bound to")
     arguments = parser.parse_args()
     started = time.time()
     if not arguments.check:
         six_cities(arguments.data, arguments.out)
-        single_forecasts(arguments.data, arguments.out)
+        single_forecasts(arguments.data, arguments.out, arguments.lead_source)
         print(f"{time.time() - started:.0f} s")
         return
     with tempfile.TemporaryDirectory() as scratch:
         fresh = pathlib.Path(scratch)
         six_cities(arguments.data, fresh)
-        single_forecasts(arguments.data, fresh)
+        single_forecasts(arguments.data, fresh, arguments.lead_source)
         made = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()}
         kept = {path.relative_to(arguments.out) for path in arguments.out.rglob("*/model.toml")}
         different = [str(p) for p in sorted(made) if not same(fresh / p, arguments.out / p)]

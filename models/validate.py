@@ -7,8 +7,10 @@ those days. A control run learns from shuffled highs. Where trades or candles we
 """
 
 import argparse
+import concurrent.futures
 import io
 import json
+import os
 import pathlib
 import sys
 import time
@@ -66,7 +68,9 @@ def walk(frame, shuffle=False, check=True):
     rng = np.random.default_rng(SEED)
     out, worst, chosen = Forecasts([], [], [], []), 0.0, []
     steps = quarters()
-    for begin, end in [(steps[at][0], steps[min(at + 4, len(steps)) - 1][1]) for at in range(0, len(steps), 4)] if shuffle else steps:
+    if shuffle:  # a control needs no more than a fit a year
+        steps = [(steps[at][0], steps[min(at + 4, len(steps)) - 1][1]) for at in range(0, len(steps), 4)]
+    for begin, end in steps:
         past, now = np.flatnonzero(dates < begin)[WARM_UP:], np.flatnonzero((dates >= begin) & (dates < end))
         if shuffle:
             learned = learn.part(names, flags, x[past], rng.permutation(came[past]), dt.MODELS, min(learn.ITERATIONS))
@@ -124,13 +128,13 @@ def market(city, at, prices, markets, model, base, rng):
     """
     known = {date: (i, low, p) for i, (date, low, p) in enumerate(zip(model.dates, model.lowest, model.probabilities, strict=True))}
     other = dict(zip(base.dates, zip(base.lowest, base.probabilities, strict=True), strict=True))
-    hours = dict(CHI=6, AUS=6, DEN=7, MIA=5, NY=5, LAX=8, PHIL=5)[city]
+    ahead = pd.Timedelta(hours=dt.REGISTRY[city]["standard_hours"])
     days, losses = [], []
     for event, group in markets.groupby("event_ticker"):
         date = pd.to_datetime(event.split("-")[1], format="%y%b%d").strftime("%Y-%m-%d")
         if date not in known or date not in other or group.strike_type.isna().any() or len(group) < 2:
             continue
-        moment = pd.Timestamp(date, tz="UTC") + pd.Timedelta(hours=hours) + pd.Timedelta(at)
+        moment = pd.Timestamp(date, tz="UTC") - ahead + pd.Timedelta(at)
         paid = [prices(ticker, moment) for ticker in group.ticker]
         if any(price is None for price in paid):
             continue
@@ -150,76 +154,55 @@ def market(city, at, prices, markets, model, base, rng):
     losses = np.array(losses)
     low, high = interval(losses[:, 0] - losses[:, 2], days, rng)
     means = dict(zip(("log_loss", "baseline_log_loss", "market_log_loss"), (round(float(v), 4) for v in losses.mean(axis=0)), strict=True))
-    return dict(city=city, at=at, n=len(days), first=days[0] if days == sorted(days) else min(days), last=max(days)) | means | dict(
+    return dict(city=city, at=at, n=len(days), first=min(days), last=max(days)) | means | dict(
         difference_low=round(low, 4), difference_high=round(high, 4))
 
 
-def by_trades(folder, city):
-    """Newest trade before a moment."""
-    trades = unpacked(folder / f"trades_KXHIGH{city}.csv.zst")
-    trades["created_time"] = pd.to_datetime(trades.created_time, format="ISO8601", utc=True)
-    trades = trades.sort_values("created_time", kind="stable")
-    groups = {ticker: (g.created_time.to_numpy(), g.yes_price_cents.to_numpy()) for ticker, g in trades.groupby("ticker")}
+def newest_before(frame, ticker, time, price):
+    """Newest price of a ticker before a moment, in cents; nothing where there is none."""
+    moments = pd.to_datetime(frame[time], format="ISO8601", utc=True).dt.tz_localize(None)
+    frame = frame.assign(when=moments).sort_values("when", kind="stable")
+    frame = frame[np.isfinite(frame[price])]
+    groups = {name: (group.when.to_numpy(), group[price].to_numpy()) for name, group in frame.groupby(ticker)}
 
-    def price(ticker, moment):
-        if ticker not in groups:
-            return None
-        times, cents = groups[ticker]
-        at = np.searchsorted(times, moment.to_datetime64()) if times.dtype.kind == "M" else np.searchsorted(times, moment)
+    def before(name, moment):
+        times, cents = groups.get(name, ((), ()))
+        at = np.searchsorted(times, moment.tz_localize(None).to_datetime64()) if len(times) else 0
         return cents[at - 1] if at else None
 
-    return price
+    return before
 
 
-def by_candles(folder):
-    """Close of the newest hourly candle that ended before a moment."""
-    candles = unpacked(folder / "hourly_candles_CHI_NY.csv.zst")
-    candles["candle_ts"] = pd.to_datetime(candles.candle_ts, utc=True)
-    candles = candles.sort_values("candle_ts", kind="stable")
-    groups = {ticker: (g.candle_ts.to_numpy(), g.close.to_numpy()) for ticker, g in candles.groupby("market_ticker")}
-
-    def price(ticker, moment):
-        if ticker not in groups:
-            return None
-        times, cents = groups[ticker]
-        at = np.searchsorted(times, moment.to_datetime64()) if times.dtype.kind == "M" else np.searchsorted(times, moment)
-        return cents[at - 1] if at and np.isfinite(cents[at - 1]) else None
-
-    return price
-
-
-def table_a(data, cities, rng):
-    rows, plots, shuffled, markets, worst = [], {}, [], [], 0.0
-    pooled = Forecasts([], [], [], []), Forecasts([], [], [], [])
-    for city in cities:
-        started = time.time()
-        frame = dt.table(data, "--city", city, "--at", dt.AT, "--to", LAST)
-        frame = frame[frame.came_f.notna()].reset_index(drop=True)
-        forecasts = frame[[f"fcst_{m}" for m in dt.MODELS]].to_numpy(dtype=float)
-        base = baseline(frame.date.to_numpy(), forecasts, frame.came_f.to_numpy())
-        model, parity_of, chosen = walk(frame)
-        worst = max(worst, parity_of)
-        model, beside = both(model, base, FIRST)
-        rows.append(row(city, "A", "near zero", model, beside, rng))
-        plots[city] = dict(reliability=reliability(model), quarters=by_quarter(model, beside))
-        pooled[0].extend(model)
-        pooled[1].extend(beside)
-        control, _, _ = walk(frame, shuffle=True, check=False)
-        shuffled.append(row(city, "shuffled", "near zero", *both(control, base, FIRST), rng))
-        folder = data / "weather_trades"
-        if (folder / f"trades_KXHIGH{city}.csv.zst").is_file():
-            listed = unpacked(folder / "markets.csv.zst")
-            listed = listed[listed.event_ticker.str.startswith(f"KXHIGH{city}-")]
-            price = by_trades(folder, city)
-            for at in ("07:00:00", "12:00:00"):
-                found = market(city, at, price, listed, model, beside, rng)
-                markets += [dict(table="A", prices="last trade") | found] if found else []
-        print(f"{city} A {rows[-1]}\n  chosen {chosen}, parity {parity_of:.1e}, shuffled {shuffled[-1]['log_loss']}, {time.time() - started:.0f} s", flush=True)
-    rows.append(row("ALL", "A", "near zero", *pooled, rng))
-    return rows, plots, shuffled, markets, worst
+def judge(data, city) -> dict:
+    """All of table A that is about one city."""
+    started, rng = time.time(), np.random.default_rng([SEED, dt.CITIES.index(city)])
+    frame = dt.table(data, "--city", city, "--at", dt.AT, "--to", LAST)
+    frame = frame[frame.came_f.notna()].reset_index(drop=True)
+    forecasts = frame[[f"fcst_{m}" for m in dt.MODELS]].to_numpy(dtype=float)
+    base = baseline(frame.date.to_numpy(), forecasts, frame.came_f.to_numpy())
+    model, worst, chosen = walk(frame)
+    model, beside = both(model, base, FIRST)
+    control, _, _ = walk(frame, shuffle=True, check=False)
+    out = dict(row=row(city, "A", "near zero", model, beside, rng), parity=worst, model=model, base=beside)
+    out["shuffled"] = row(city, "shuffled", "near zero", *both(control, base, FIRST), rng)
+    out["plots"] = dict(reliability=reliability(model), quarters=by_quarter(model, beside))
+    out["market"] = []
+    folder = data / "weather_trades"
+    if (folder / f"trades_KXHIGH{city}.csv.zst").is_file():
+        listed = unpacked(folder / "markets.csv.zst")
+        listed = listed[listed.event_ticker.str.startswith(f"KXHIGH{city}-")]
+        trades = unpacked(folder / f"trades_KXHIGH{city}.csv.zst")
+        price = newest_before(trades, "ticker", "created_time", "yes_price_cents")
+        for at in ("07:00:00", "12:00:00"):
+            found = market(city, at, price, listed, model, beside, rng)
+            out["market"] += [dict(table="A", prices="last trade") | found] if found else []
+    print(f"{out['row']}\n  chosen {chosen}, parity {worst:.1e}, shuffled {out['shuffled']['log_loss']},"
+          f" {time.time() - started:.0f} s", flush=True)
+    return out
 
 
-def table_b(data, rng):
+def table_b(data):
+    rng = np.random.default_rng([SEED, len(dt.CITIES)])
     learned = lead.train(lead.rows(data))
     rows, markets, plots, worst = [], [], {}, 0.0
     for label, recording, ahead in lead.TESTS:
@@ -241,7 +224,9 @@ def table_b(data, rng):
             if recording == "lead" and ahead == 0 and city in ("CHI", "NY"):
                 listed = unpacked(data / "weather_candles/markets_CHI_NY.csv.zst").rename(columns=dict(market_ticker="ticker"))
                 listed = listed[listed.event_ticker.str.startswith(f"KXHIGH{city}-")]
-                found = market(city, "07:00:00", by_candles(data / "weather_candles"), listed, model, beside, rng)
+                candles = unpacked(data / "weather_candles/hourly_candles_CHI_NY.csv.zst")
+                price = newest_before(candles, "market_ticker", "candle_ts", "close")
+                found = market(city, "07:00:00", price, listed, model, beside, rng)
                 markets += [dict(table="B", prices="hourly candle") | found] if found else []
         rows.append(row("ALL", "B", label, *pooled, rng))
         plots[label] = dict(reliability=reliability(pooled[0]))
@@ -252,21 +237,30 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the recordings")
     parser.add_argument("--city", nargs="*", default=dt.CITIES, help="only these, writing nothing")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="cities judged at the same time")
     arguments = parser.parse_args()
     started = time.time()
-    rng = np.random.default_rng(SEED)
-    a, plots, shuffled, markets, worst = table_a(arguments.data, arguments.city, rng)
-    if arguments.city != dt.CITIES:
-        return
-    b, plots_b, markets_b, worst_b = table_b(arguments.data, rng)
+    with concurrent.futures.ProcessPoolExecutor(arguments.jobs) as pool:
+        honest = pool.submit(table_b, arguments.data) if arguments.city == dt.CITIES else None
+        judged = list(pool.map(judge, [arguments.data] * len(arguments.city), arguments.city))
+        if honest is None:
+            return
+        b, plots_b, markets_b, worst_b = honest.result()
+    pooled = Forecasts([], [], [], []), Forecasts([], [], [], [])
+    for one in judged:
+        pooled[0].extend(one["model"])
+        pooled[1].extend(one["base"])
+    a = [one["row"] for one in judged]
+    a.append(row("ALL", "A", "near zero", *pooled, np.random.default_rng(SEED)))
+    shuffled = [one["shuffled"] for one in judged]
     result = dict(
         made_by="models/validate.py",
         about=__doc__.split("\n\n")[1].replace("\n", " "),
-        parity=max(worst, worst_b),
+        parity=max([worst_b] + [one["parity"] for one in judged]),
         rows=a + b,
         shuffled=shuffled,
-        market=markets + markets_b,
-        plots=plots | plots_b,
+        market=[m for one in judged for m in one["market"]] + markets_b,
+        plots={city: one["plots"] for city, one in zip(arguments.city, judged, strict=True)} | plots_b,
     )
     lines = json.dumps(result, indent=1).splitlines()
     (HERE / "validation.json").write_text("\n".join(lines) + "\n")

@@ -5,7 +5,7 @@
 use crate::cli;
 use anyhow::{Context, Result, bail};
 use isobar_engine::units::{SECOND, Timestamp};
-use isobar_weather::{City, FEATURES, History, Recording, Weather};
+use isobar_weather::{City, FEATURES, History, Recording, SourceId, Weather};
 use jiff::civil::Date;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ fn list(command: &cli::Features, out: &mut dyn Write) -> Result<()> {
     let listed = FEATURES.iter().map(|feature| Listed {
         name: feature.name,
         unit: feature.unit,
-        source: feature.needs.iter().map(|need| sources.of(*need).name()).collect(),
+        source: sources.behind(feature).into_iter().map(SourceId::name).collect(),
         about: feature.about,
         relative: feature.relative,
     });
@@ -106,7 +106,7 @@ fn table(command: &cli::Features, out: &mut dyn Write) -> Result<()> {
                 let into_day = (minutes - 24 * 60 * i64::from(command.ahead)) * MINUTE;
                 let now = city.day_begins(date).plus(into_day);
                 let Ok(row) = history.features(date, now) else { continue };
-                write!(out, "{city},{date},{},{}", utc(now), utc(row.issued))?;
+                write!(out, "{city},{date},{},{}", utc(now), utc(row.issued()))?;
                 for (_, value) in &row.values {
                     if value.is_nan() { write!(out, ",")? } else { write!(out, ",{value}")? }
                 }

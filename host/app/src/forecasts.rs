@@ -99,6 +99,6 @@ fn opinion(
         }
     };
     let city = City::from_series(series).map_or("?", City::code);
-    let inputs = row.as_ref().map(|row| Inputs { features: &row.values, issued: row.issued }).map_err(String::clone);
+    let inputs = row.as_ref().map(|row| Inputs { features: &row.values, issued: row.issued() }).map_err(String::clone);
     forecaster.forecast(&Question { event, city, at, inputs, markets: &strikes })
 }
