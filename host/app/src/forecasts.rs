@@ -8,7 +8,7 @@ use crate::screen::Screen;
 use isobar_engine::market::{Market, MarketId, MarketStatus, Strike};
 use isobar_engine::units::Timestamp;
 use isobar_inference::{Forecaster, Inputs, Question, Runtime};
-use isobar_weather::{City, DailyWeather, Source, features};
+use isobar_weather::{City, Source, Sources, Weather, features};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -48,7 +48,8 @@ impl Desk {
             Err(reason) => return self.screen.note(&format!("no forecasts: {reason}")),
         };
         while !self.driver.is_closed() {
-            let weather = runtime.block_on(self.source.fetch()).map_err(|error| error.to_string());
+            let weather = runtime.block_on(self.source.fetch());
+            let weather = weather.map(Weather::from_iter).map_err(|error| error.to_string());
             for forecast in self.opinions(&mut forecaster, &weather) {
                 if self.driver.blocking_send(Message::Forecast(forecast)).is_err() {
                     return;
@@ -62,7 +63,7 @@ impl Desk {
     fn opinions(
         &self,
         forecaster: &mut Forecaster,
-        weather: &Result<Vec<DailyWeather>, String>,
+        weather: &Result<Weather, String>,
     ) -> Vec<isobar_engine::event::Forecast> {
         let now = self.clock.now();
         let mut days: BTreeMap<String, Vec<Market>> = BTreeMap::new();
@@ -82,7 +83,7 @@ fn opinion(
     forecaster: &mut Forecaster,
     event: &str,
     markets: &[Market],
-    weather: &Result<Vec<DailyWeather>, String>,
+    weather: &Result<Weather, String>,
     at: Timestamp,
 ) -> Option<isobar_engine::event::Forecast> {
     let series = &markets.first()?.series;
@@ -92,12 +93,12 @@ fn opinion(
         (None, _) => Err(format!("no city is known for the series {series}")),
         (Some(_), Err(reason)) => Err(reason.clone()),
         // A market closes at the end of its climate day, to the minute or one before it.
-        (Some(city), Ok(rows)) => {
+        (Some(city), Ok(weather)) => {
             let date = city.day_at(closes.plus(-12 * 3_600 * isobar_engine::units::SECOND));
-            features(city, date, at, rows).map_err(|reason| reason.to_string())
+            features(city, date, at, weather, Sources::TRAINED).map_err(|reason| reason.to_string())
         }
     };
     let city = City::from_series(series).map_or("?", City::code);
-    let inputs = row.as_ref().map(|row| Inputs { features: &row.values, issued: row.issued }).map_err(String::clone);
+    let inputs = row.as_ref().map(|row| Inputs { features: &row.values, issued: row.issued() }).map_err(String::clone);
     forecaster.forecast(&Question { event, city, at, inputs, markets: &strikes })
 }
