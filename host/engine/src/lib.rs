@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod market;
 #[cfg(feature = "mutants")]
 pub mod mutant;
+pub mod opinion;
 pub mod order;
 pub mod paper;
 pub mod risk;
