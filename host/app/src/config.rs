@@ -5,7 +5,7 @@
 //! place that knows defaults and reads the environment; it starts nothing and opens no other file.
 
 use isobar_engine::market::FeeSchedule;
-use isobar_engine::units::{Money, Quantity, SECOND};
+use isobar_engine::units::{Money, Probability, Quantity, SECOND};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -78,14 +78,22 @@ pub struct Feed {
 /// Model bundles and their pace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Models {
-    /// Folder with one bundle a series.
+    /// Folder with one bundle a city, watched while a run lasts.
     pub folder: PathBuf,
+    /// Folder with bundles that are scored beside those and never traded on.
+    pub shadow: Option<PathBuf>,
     /// ONNX Runtime's shared library.
     pub library: PathBuf,
     /// Least time between two predictions for a city, nanoseconds (INFERENCE_COOLDOWN_SEC).
     pub cooldown: i64,
     /// Oldest forecast to trade on, nanoseconds since its newest input was published.
     pub forecast_age: i64,
+    /// The same for the values of one source, by its name.
+    pub source_age: BTreeMap<String, i64>,
+    /// Longest that a model may take, in the machine's time.
+    pub deadline: Duration,
+    /// What a bracket keeps at most that observations rule out, until an official report does.
+    pub floor: Probability,
 }
 
 /// What one slot may do.
@@ -268,10 +276,15 @@ enum RawStale {
 #[serde(deny_unknown_fields)]
 struct RawModels {
     folder: Option<PathBuf>,
+    shadow: Option<PathBuf>,
     library: Option<PathBuf>,
     #[serde(rename = "INFERENCE_COOLDOWN_SEC")]
     cooldown_sec: RawNumber,
     max_forecast_age_sec: RawNumber,
+    #[serde(default)]
+    max_source_age_sec: BTreeMap<String, Spanned<Value>>,
+    deadline_ms: RawNumber,
+    ruled_out_probability: RawNumber,
 }
 
 #[derive(Deserialize, Default)]
@@ -444,11 +457,24 @@ impl Source<'_> {
             (None, Some(library)) => library,
             (named, _) => self.path(named, LIBRARY),
         };
+        let source_age = raw.max_source_age_sec.into_iter().map(|(source, age)| {
+            let age = self.seconds(&format!("models.max_source_age_sec.{source}"), &Some(age), 0)?;
+            Ok((source, age))
+        });
+        let deadline = Range { decimals: 6, least: 1_000_000, most: 60_000_000_000, default: 1_000_000_000 };
+        let deadline = self.number("models.deadline_ms", &raw.deadline_ms, deadline)?;
+        let floor = Range { decimals: 6, least: 0, most: 10_000, default: 1_000 };
+        let floor = self.number("models.ruled_out_probability", &raw.ruled_out_probability, floor)?;
+        let floor = u32::try_from(floor).expect("inside its range");
         Ok(Models {
             folder: self.path(raw.folder, "models"),
+            shadow: raw.shadow.map(|shadow| self.folder.join(shadow)),
             library,
             cooldown: self.seconds("models.INFERENCE_COOLDOWN_SEC", &raw.cooldown_sec, 30)?,
             forecast_age: self.seconds("models.max_forecast_age_sec", &raw.max_forecast_age_sec, 129_600)?,
+            source_age: source_age.collect::<Result<_, _>>()?,
+            deadline: Duration::from_nanos(deadline.unsigned_abs()),
+            floor: Probability::new(floor).expect("inside its range"),
         })
     }
 

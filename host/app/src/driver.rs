@@ -195,7 +195,9 @@ impl Driver {
                 }
                 Ok(())
             }
-            Message::Forecast(forecast) => self.input(&Input::Forecast(forecast)),
+            Message::Opinion(opinion) => self.input(&Input::Opinion(opinion)),
+            Message::ModelSwapped { city, role, model } => self.input(&Input::ModelSwapped { city, role, model }),
+            Message::ModelRefused { path, reason } => self.input(&Input::ModelRefused { path, reason }),
             Message::Resync(market) => self.input(&Input::Resync(market)),
             Message::Linked(Ok(feed)) => {
                 self.attempts = 0;

@@ -150,10 +150,8 @@ pub fn run(
     let desk = forecasts::Desk {
         clock: venue.clock,
         listings,
-        models: config.models.folder.clone(),
-        library: config.models.library.clone(),
-        cooldown: config.models.cooldown,
-        oldest: config.models.forecast_age,
+        run: run.clone(),
+        models: config.models.clone(),
         source: Source::new(reqwest::Client::new(), &venue.weather, REQUEST),
         driver: sender.clone(),
         screen: Arc::clone(screen),

@@ -43,6 +43,10 @@ fn the_example_says_what_is_documented() {
             library: PathBuf::from("desk/.tools/onnxruntime/libonnxruntime.so"),
             cooldown: 30 * SECOND,
             forecast_age: 36 * 3_600 * SECOND,
+            shadow: None,
+            source_age: BTreeMap::new(),
+            deadline: Duration::from_secs(1),
+            floor: Probability::new(1_000).expect("a probability"),
         },
         limits: Limits { position: Quantity::contracts(50), order: Quantity::contracts(50), open_orders: 200 },
         paper: Paper { latency: Duration::from_millis(50), queue: Queue::Never, starting_cash: Money::dollars(1_000) },
@@ -73,6 +77,10 @@ fn the_example_shows_every_key() {
         "library",
         "INFERENCE_COOLDOWN_SEC",
         "max_forecast_age_sec",
+        "shadow",
+        "max_source_age_sec",
+        "deadline_ms",
+        "ruled_out_probability",
         "MAX_POSITION_PER_MARKET",
         "max_order_contracts",
         "max_open_orders",
@@ -94,8 +102,12 @@ fn the_example_shows_every_key() {
         assert!(shown.contains(&key), "{key}");
     }
     // With its commented keys in force the example is still a configuration.
-    let all = EXAMPLE.replace("# rest", "rest").replace("# websocket", "websocket").replace("# library", "library");
+    let commented = ["rest", "websocket", "library", "shadow", "max_source_age_sec"];
+    let all =
+        commented.iter().fold(EXAMPLE.to_owned(), |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")));
     let all = parse(&all).expect("the example with every key");
+    assert_eq!(all.models.shadow, Some(PathBuf::from("desk/models-shadow")));
+    assert_eq!(all.models.source_age["nws_observation"], 3 * 3_600 * SECOND);
     let addresses = all.venue.addresses.expect("both are given");
     assert_eq!(addresses.rest, "https://api.elections.kalshi.com/trade-api/v2");
     assert_eq!(all.models.library, PathBuf::from("desk/.tools/onnxruntime/libonnxruntime.so"));
