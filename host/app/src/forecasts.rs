@@ -27,7 +27,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
 
-use serving::served;
+pub use bundles::folders as bundle_folders;
 
 /// Shortest pause between two looks at the weather, however fast the run's clock goes, and the longest.
 const PAUSE: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];

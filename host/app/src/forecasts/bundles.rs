@@ -2,7 +2,7 @@
 //! its features were found among those served, and its golden rows came out as in training. All of that happens here, off
 //! the driver's thread.
 
-use super::served;
+use super::serving::served;
 use isobar_engine::opinion::Role;
 use isobar_engine::units::Digest;
 use isobar_inference::{Bundle, FILES, Forecaster, Runtime, Session, Timed};
