@@ -206,7 +206,7 @@ impl Screen {
                         Err(reason) => format!("{} forecast {}: no opinion: {reason}", clock(at), forecast.event),
                     },
                     |_| {
-                        json!({"type": "forecast", "at": at.0, "event": forecast.event,
+                        json!({"type": "forecast", "at": at.0, "event": forecast.event, "model": forecast.model.to_string(),
                             "ppm": told.as_ref().ok().map(|p| p.iter().map(|(_, ppm)| *ppm).collect::<Vec<_>>()),
                             "reason": told.as_ref().err()})
                     },

@@ -1,5 +1,7 @@
 //! The six bundles in models/ through ONNX Runtime: the same values as in training, refusals, speed.
 
+mod graph;
+
 use isobar_engine::market::{MarketId, Strike};
 use isobar_engine::opinion::{Conditions, Observed, Opinion, Role};
 use isobar_engine::units::{Digest, Probability, SECOND, Timestamp};
@@ -178,20 +180,21 @@ fn a_library_that_is_none_is_refused() {
     assert!(matches!(&nowhere, Error::Library { reason, .. } if reason.contains("not found")), "{nowhere}");
 }
 
-/// Changes a factor of the graph. It multiplies its curve by the constant `half`: name, tag and length of four bytes, value.
-fn spoil_curve(onnx: &mut [u8], factor: f32) {
-    let pattern = [&b"half"[..], &[0x4a, 4], &0.5_f32.to_le_bytes()].concat();
-    let found = onnx.windows(pattern.len()).position(|bytes| bytes == pattern);
-    let value = found.expect("the constant") + pattern.len() - 4;
-    onnx[value..value + 4].copy_from_slice(&factor.to_le_bytes());
+/// Gives the bundle a graph of the right names and shapes that always answers `answer`.
+fn answering(bundle: &mut Bundle, answer: &[f32]) {
+    let manifest = &bundle.manifest;
+    bundle.onnx = graph::constant(&manifest.input, manifest.features.len(), &manifest.output, answer);
 }
 
 #[test]
 fn answers_that_are_no_probabilities_give_no_opinion() {
     let runtime = runtime();
-    for (factor, word) in [(f32::NAN, "outside"), (-3.0, "outside")] {
+    let classes = manifest("MIA").classes.count();
+    let one = |first: f32| [vec![first], vec![0.0; classes - 1]].concat();
+    let answers = [(one(f32::NAN), "outside"), (one(-0.1), "outside"), (one(1.1), "outside"), (one(0.9), "sum to 0.8")];
+    for (answer, word) in answers {
         let mut bundle = Bundle::load(&folder("MIA")).expect("a bundle");
-        spoil_curve(&mut bundle.onnx, factor);
+        answering(&mut bundle, &answer);
         let mut session = Session::new(&runtime, bundle).expect("names and shapes are right");
         let reason = session.predict(&summer()).expect_err("no opinion");
         assert!(matches!(&reason, NoOpinion::BadAnswer(text) if text.contains(word)), "{reason}");
@@ -494,7 +497,9 @@ fn golden_rows_that_do_not_come_out_refuse_the_bundle() {
     refused(&|bundle| bundle.golden[1].anchor_f += 1, "classes from");
     refused(&|bundle| bundle.golden[1].features.truncate(3), "3 features");
     refused(&|bundle| bundle.golden[0].features.fill(None), "no forecast");
-    refused(&|bundle| spoil_curve(&mut bundle.onnx, f32::NAN), "outside 0 to 1");
+    let classes = manifest("MIA").classes.count();
+    refused(&|bundle| answering(bundle, &vec![f32::NAN; classes]), "outside 0 to 1");
+    refused(&|bundle| answering(bundle, &vec![1.0 / classes as f32; classes]), "off by");
 }
 
 #[test]
