@@ -293,8 +293,9 @@ fn a_shadow_is_scored_beside_the_model_that_is_traded_on() {
         copy(&bundle, &shadow);
         alter(&shadow, "[training]", "[training]\nnote = \"shadow\"");
     }
-    let file = config(folder.path(), "shadow = \"shadow\"\n");
-    let play = Play::start(isobar(["demo", "--speed", "14400", "--json", "--config"]).arg(file).arg("--run").arg(&run));
+    // A day in seconds: what is silent for a moment is not stale.
+    let file = config(folder.path(), "shadow = \"shadow\"\n[feed]\nORDER_BOOK_STALE_SEC = 86400\n");
+    let play = Play::start(isobar(["demo", "--speed", "7200", "--json", "--config"]).arg(file).arg("--run").arg(&run));
     play.finish();
     replay(&run);
 
