@@ -16,6 +16,7 @@ mod session;
 mod socket;
 mod venue;
 mod weather;
+mod weather_http;
 
 pub use clock::Speed;
 pub use scene::{Recording, Scene};

@@ -159,7 +159,8 @@ impl Sim {
         let thread = std::thread::Builder::new().name("exchange".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a bound listener registers");
-                let router = crate::rest::router().with_state(Arc::clone(&serving));
+                let weather = crate::weather_http::router(Arc::clone(&serving));
+                let router = crate::rest::router().with_state(Arc::clone(&serving)).merge(weather);
                 tokio::select! {
                     served = async { axum::serve(listener, router).await } => {
                         if let Err(error) = served {

@@ -72,7 +72,7 @@ mod tests {
     fn empty_cells_are_missing_other_cities_left_out_and_analyses_not_read() {
         let text = "series,station,date,obs_high_f,fcst_gfs,fcst_icon,era_tmax\n\
                     KXHIGHCHI,KMDW,2026-03-10,61,59.7,,99.9\n\
-                    KXHIGHNY,KNYC,2026-03-10,61,59.7,60.0,99.9\n";
+                    KXHIGHXX,KXXX,2026-03-10,61,59.7,60.0,99.9\n";
         let days = table(text.as_bytes()).expect("a table");
         assert_eq!(days.len(), 1);
         assert_eq!(days[0].forecast_high_f, BTreeMap::from([("gfs".to_owned(), 59.7)]));
