@@ -25,6 +25,12 @@ pub const SERIES: [&str; 6] = ["KXHIGHCHI", "KXHIGHAUS", "KXHIGHDEN", "KXHIGHLAX
 /// Where `make` puts ONNX Runtime, from the repository's root.
 const LIBRARY: &str = ".tools/onnxruntime/libonnxruntime.so";
 
+/// The variable of the environment that holds the key of Visual Crossing.
+pub const KEY_OF_VISUAL_CROSSING: &str = "VISUAL_CROSSING_KEY";
+
+/// The variable of the environment that holds the address of the database with the guide's weather tables.
+pub const DATABASE_OF_WEATHER: &str = "WEATHER_DATABASE_URL";
+
 /// Everything that a run can be told, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -32,6 +38,8 @@ pub struct Config {
     pub venue: Venue,
     /// How books are received and when they are stale.
     pub feed: Feed,
+    /// Where weather comes from.
+    pub weather: Weather,
     /// Model bundles and their pace.
     pub models: Models,
     /// What one slot may do.
@@ -73,6 +81,23 @@ pub struct Feed {
     pub stale_after: i64,
     /// Whether a market that did not change for that long is stale too: the guide's rule.
     pub stale_by_last_change: bool,
+}
+
+/// Where weather comes from, unless the simulated exchange tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weather {
+    /// The sources to ask, as bundles name them.
+    pub sources: Vec<String>,
+    /// Address of Open-Meteo.
+    pub open_meteo: String,
+    /// Address of the National Weather Service.
+    pub nws: String,
+    /// Address of Visual Crossing; its key is [`KEY_OF_VISUAL_CROSSING`].
+    pub visual_crossing: String,
+    /// How the sources can reach whoever asks them: the National Weather Service wants to know.
+    pub contact: String,
+    /// Recorded days before the run, for the features that look back: files as `isobar features` reads them.
+    pub history: Vec<PathBuf>,
 }
 
 /// Model bundles and their pace.
@@ -232,6 +257,8 @@ struct Raw {
     #[serde(default)]
     feed: RawFeed,
     #[serde(default)]
+    weather: RawWeather,
+    #[serde(default)]
     models: RawModels,
     #[serde(default)]
     limits: RawLimits,
@@ -270,6 +297,18 @@ struct RawFeed {
 enum RawStale {
     Proved,
     LastChange,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawWeather {
+    sources: Option<Vec<String>>,
+    open_meteo: Option<Spanned<String>>,
+    nws: Option<Spanned<String>>,
+    visual_crossing: Option<Spanned<String>>,
+    contact: Option<String>,
+    #[serde(default)]
+    history: Vec<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
@@ -403,6 +442,7 @@ impl Source<'_> {
         Ok(Config {
             venue: self.venue(raw.venue)?,
             feed: self.feed(raw.feed)?,
+            weather: self.weather(raw.weather)?,
             models: self.models(raw.models, library)?,
             limits: self.limits(raw.limits)?,
             paper: self.paper(raw.paper)?,
@@ -449,6 +489,26 @@ impl Source<'_> {
             use_yes_price: raw.use_yes_price.unwrap_or(true),
             stale_after: self.seconds("feed.ORDER_BOOK_STALE_SEC", &raw.stale_sec, 60)?,
             stale_by_last_change: raw.stale == Some(RawStale::LastChange),
+        })
+    }
+
+    fn weather(&self, raw: RawWeather) -> Result<Weather, Problem> {
+        let place = |key: &str, named: Option<Spanned<String>>, default: &str| match named {
+            Some(named) => address(key, &named, ["https://", "http://"]),
+            None => Ok(default.to_owned()),
+        };
+        let trained = || ["open_meteo", "nws_observation", "nws_climate_report"].map(str::to_owned).to_vec();
+        Ok(Weather {
+            sources: raw.sources.unwrap_or_else(trained),
+            open_meteo: place("weather.open_meteo", raw.open_meteo, "https://api.open-meteo.com")?,
+            nws: place("weather.nws", raw.nws, "https://api.weather.gov")?,
+            visual_crossing: place(
+                "weather.visual_crossing",
+                raw.visual_crossing,
+                "https://weather.visualcrossing.com",
+            )?,
+            history: raw.history.into_iter().map(|file| self.folder.join(file)).collect(),
+            contact: raw.contact.unwrap_or_else(|| "an operator who left no address".to_owned()),
         })
     }
 

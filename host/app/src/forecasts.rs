@@ -6,6 +6,9 @@
 
 mod bundles;
 mod serving;
+mod sky;
+#[cfg(test)]
+mod tests;
 
 use crate::clock::Clock;
 use crate::config::Models;
@@ -15,11 +18,12 @@ use crate::screen::Screen;
 use bundles::Bundles;
 use isobar_engine::market::{Market, MarketId, MarketStatus, Strike};
 use isobar_engine::opinion::{Opinion, Role};
-use isobar_engine::units::Timestamp;
-use isobar_inference::{Forecaster, Inputs, Limits, NoOpinion, Question, Runtime};
+use isobar_engine::units::{Probability, Timestamp};
+use isobar_inference::{Forecaster, Inputs, Limits, Question, Runtime};
 use isobar_store::Run;
-use isobar_weather::Source;
-use serving::{Served, Weather};
+use isobar_weather::{Answer, Provider, SourceId};
+use serving::Served;
+use sky::Sky;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -29,9 +33,6 @@ use tokio::sync::mpsc::Sender;
 
 pub use bundles::folders as bundle_folders;
 
-/// Shortest pause between two looks at the weather, however fast the run's clock goes, and the longest.
-const PAUSE: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
-
 /// How long the first bundles are waited for before the first opinion.
 const FIRST_BUNDLES: Duration = Duration::from_secs(5);
 
@@ -40,7 +41,7 @@ const GLANCE: Duration = Duration::from_millis(500);
 
 /// What reaches the desk.
 enum News {
-    Weather(Result<Weather, NoOpinion>),
+    Weather(usize, Result<Answer, String>),
     Bundle(Role, PathBuf, Instant),
 }
 
@@ -51,45 +52,51 @@ pub struct Desk {
     /// Where bundles are kept by their hash.
     pub run: Run,
     pub models: Models,
-    pub source: Source,
+    /// The sources of weather.
+    pub sources: Vec<Provider>,
     pub driver: Sender<Message>,
     pub screen: Arc<Screen>,
 }
 
 impl Desk {
     /// Runs until the driver is gone.
-    pub fn run(self) {
+    pub fn run(mut self) {
         let (send, inbox) = sync_channel(1);
-        let mut bundles = self.bundles();
+        let sources = std::mem::take(&mut self.sources);
+        let mut sky = Sky::of(&sources);
+        let mut bundles = self.bundles(sky.served());
         let watches = self.watch(&send);
-        let expected = bundles::folders(&self.models.folder).len()
-            + self.models.shadow.as_deref().map_or(0, |shadow| bundles::folders(shadow).len());
-        let (started, mut taken) = (Instant::now(), 0);
-        // Not a word before the first bundles were looked at: having none yet is no opinion to be told.
-        for _ in 0..expected {
-            match inbox.recv_timeout(FIRST_BUNDLES.saturating_sub(started.elapsed())) {
-                Ok(News::Bundle(role, folder, seen)) => {
-                    taken += usize::from(self.offer(&mut bundles, role, &folder, seen))
-                }
-                Ok(News::Weather(_)) | Err(_) => break,
-            }
-        }
-        self.screen.note(&format!("{taken} models loaded in {} ms", started.elapsed().as_millis()));
-        if let Err(reason) = self.look_at_the_weather(send) {
+        self.take_first(&inbox, &mut bundles);
+        let tell = move |source, answer| send.send(News::Weather(source, answer)).is_ok();
+        if let Err(reason) = sky::ask(sources, self.clock, self.models.cooldown, tell) {
             return self.screen.note(&format!("no forecasts: {reason}"));
         }
-        self.follow(&inbox, &mut bundles);
+        self.follow(&inbox, &mut bundles, &mut sky);
         drop(watches);
     }
 
-    fn bundles(&self) -> Bundles {
+    /// Waits for the bundles that are there already. Not a word before: having none yet is no opinion to be told.
+    fn take_first(&self, inbox: &Receiver<News>, bundles: &mut Bundles) {
+        let folders = std::iter::once(&self.models.folder).chain(&self.models.shadow);
+        let expected: usize = folders.map(|folder| bundles::folders(folder).len()).sum();
+        let (started, mut taken) = (Instant::now(), 0);
+        for _ in 0..expected {
+            match inbox.recv_timeout(FIRST_BUNDLES.saturating_sub(started.elapsed())) {
+                Ok(News::Bundle(role, folder, seen)) => taken += usize::from(self.offer(bundles, role, &folder, seen)),
+                Ok(News::Weather(..)) | Err(_) => break,
+            }
+        }
+        self.screen.note(&format!("{taken} models loaded in {} ms", started.elapsed().as_millis()));
+    }
+
+    fn bundles(&self, served: Vec<SourceId>) -> Bundles {
         let limits = Limits {
             cooldown: self.models.cooldown,
             oldest: self.models.forecast_age,
             oldest_by_source: self.models.source_age.clone(),
         };
         let runtime = Runtime::open(Some(&self.models.library)).map_err(|error| error.to_string());
-        Bundles::new(runtime, Forecaster::new(limits), self.run.clone(), self.models.deadline)
+        Bundles::new(runtime, Forecaster::new(limits), served, self.run.clone(), self.models.deadline)
     }
 
     /// Watches the folders of bundles; what lies in them already is told first.
@@ -110,29 +117,10 @@ impl Desk {
         watched.collect()
     }
 
-    /// Asks the source for weather again and again, on a thread of its own.
-    fn look_at_the_weather(&self, send: SyncSender<News>) -> std::io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (source, clock, cooldown) = (self.source.clone(), self.clock, self.models.cooldown);
-        let look = move || {
-            loop {
-                let weather = runtime.block_on(source.fetch());
-                let weather = weather.map_err(|error| NoOpinion::NoInputs(error.to_string()));
-                if send.send(News::Weather(weather)).is_err() {
-                    return;
-                }
-                let [least, most] = PAUSE;
-                std::thread::sleep(clock.wall_until(clock.now().plus(cooldown)).clamp(least, most));
-            }
-        };
-        std::thread::Builder::new().name("weather".to_owned()).spawn(look).map(drop)
-    }
-
-    fn follow(&self, inbox: &Receiver<News>, bundles: &mut Bundles) {
-        let mut weather = None;
+    fn follow(&self, inbox: &Receiver<News>, bundles: &mut Bundles, sky: &mut Sky) {
         while !self.driver.is_closed() {
             match inbox.recv_timeout(GLANCE) {
-                Ok(News::Weather(news)) => weather = Some(news),
+                Ok(News::Weather(source, answer)) => sky.take(source, answer),
                 Ok(News::Bundle(role, folder, seen)) => {
                     if !self.offer(bundles, role, &folder, seen) {
                         continue;
@@ -141,8 +129,10 @@ impl Desk {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            let Some(weather) = &weather else { continue };
-            for opinion in self.opinions(bundles, weather) {
+            if !sky.is_heard() {
+                continue;
+            }
+            for opinion in self.opinions(bundles, sky) {
                 self.tell(Message::Opinion(Box::new(opinion)));
             }
         }
@@ -170,37 +160,44 @@ impl Desk {
         let _ = self.driver.blocking_send(message);
     }
 
-    fn opinions(&self, bundles: &mut Bundles, weather: &Result<Weather, NoOpinion>) -> Vec<Opinion> {
-        let now = self.clock.now();
-        let mut days: BTreeMap<String, Vec<Market>> = BTreeMap::new();
-        for market in self.listings.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            days.entry(market.event.clone()).or_default().push(market.clone());
-        }
-        days.retain(|_, markets| markets.iter().any(|market| is_open(market, now)));
-        bundles.forecaster.retain(|event| days.contains_key(event));
-        let asked = days.iter().flat_map(|(event, markets)| self.about(bundles, event, markets, weather, now));
-        asked.collect()
+    fn opinions(&self, bundles: &mut Bundles, sky: &Sky) -> Vec<Opinion> {
+        let markets = self.listings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let started = Instant::now();
+        let opinions = refresh(bundles, sky, &markets, self.models.floor, self.clock.now());
+        tracing::debug!(took = ?started.elapsed(), opinions = opinions.len(), "refreshed");
+        opinions
     }
+}
 
-    /// Opinions on one city-day.
-    fn about(
-        &self,
-        bundles: &mut Bundles,
-        event: &str,
-        markets: &[Market],
-        weather: &Result<Weather, NoOpinion>,
-        at: Timestamp,
-    ) -> Vec<Opinion> {
+/// Whatever is new to say about the city-days of `markets` that are open at `now`.
+fn refresh(bundles: &mut Bundles, sky: &Sky, markets: &[Market], floor: Probability, now: Timestamp) -> Vec<Opinion> {
+    let mut days: BTreeMap<&str, Vec<&Market>> = BTreeMap::new();
+    for market in markets {
+        days.entry(&market.event).or_default().push(market);
+    }
+    days.retain(|_, markets| markets.iter().any(|market| is_open(market, now)));
+    bundles.forecaster.retain(|event| days.contains_key(event));
+    let mut opinions = Vec::new();
+    for (event, markets) in days {
         let strikes: Vec<(MarketId, Strike)> = markets.iter().map(|market| (market.id, market.strike)).collect();
-        let Served { city, row, conditions } = serving::serve(markets, weather, self.models.floor, at);
-        let features = row.as_ref().map(|row| row.given()).map_err(NoOpinion::clone);
+        let Served { city, row, conditions } = serving::serve(&markets, sky, |city| bundles.bound(city), floor, now);
+        let features = row.as_ref().map(|row| row.given());
         let inputs = match (&row, &features) {
             (Ok(row), Ok(features)) => Ok(Inputs { features, issued: row.issued, published: &row.published }),
-            (Err(reason), _) | (_, Err(reason)) => Err(reason.clone()),
+            (Err(reason), _) => Err(reason.clone()),
+            (_, Err(reason)) => Err((*reason).clone()),
         };
-        let question = Question { event, city: &city, at, inputs, conditions: &conditions, markets: &strikes };
-        bundles.forecaster.forecast(&question)
+        let (conditions, markets) = (&conditions, &strikes[..]);
+        opinions.extend(bundles.forecaster.forecast(&Question {
+            event,
+            city: &city,
+            at: now,
+            inputs,
+            conditions,
+            markets,
+        }));
     }
+    opinions
 }
 
 fn is_open(market: &Market, now: Timestamp) -> bool {

@@ -9,7 +9,7 @@ use crate::follower::{Follower, Live, Seat};
 use crate::message::{INBOX, Message};
 use crate::screen::Screen;
 use crate::slot::Slot;
-use crate::{forecasts, identity};
+use crate::{forecasts, identity, weather};
 use anyhow::{Context, Result, anyhow};
 use isobar_engine::engine::{self, Settings};
 use isobar_engine::event::Opening;
@@ -20,7 +20,6 @@ use isobar_kalshi::rest::Rest;
 use isobar_plugins::{Loader, Watch};
 use isobar_store::projection::Projector;
 use isobar_store::{Layout, Run, SlotRecord};
-use isobar_weather::Source;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -40,8 +39,8 @@ const PROJECTION: Duration = Duration::from_secs(2);
 pub struct Venue {
     pub rest: String,
     pub websocket: String,
-    /// Where weather is told.
-    pub weather: String,
+    /// Where the simulated exchange tells weather, where it is one.
+    pub weather: Option<String>,
     pub series: Vec<String>,
     pub clock: Clock,
 }
@@ -152,7 +151,7 @@ pub fn run(
         listings,
         run: run.clone(),
         models: config.models.clone(),
-        source: Source::new(reqwest::Client::new(), &venue.weather, REQUEST),
+        sources: weather::sources(&config.weather, &venue.series, venue.weather.as_deref())?,
         driver: sender.clone(),
         screen: Arc::clone(screen),
     };

@@ -27,6 +27,7 @@ mod screen;
 mod slot;
 mod summary;
 mod verify;
+mod weather;
 
 use anyhow::{Context, Result};
 use clap::Parser;

@@ -38,6 +38,14 @@ fn the_example_says_what_is_documented() {
     let documented = Config {
         venue: Venue { addresses: None, series: SERIES.map(str::to_owned).to_vec() },
         feed: Feed { use_yes_price: true, stale_after: 60 * SECOND, stale_by_last_change: false },
+        weather: Weather {
+            sources: ["open_meteo", "nws_observation", "nws_climate_report"].map(str::to_owned).to_vec(),
+            open_meteo: "https://api.open-meteo.com".to_owned(),
+            nws: "https://api.weather.gov".to_owned(),
+            visual_crossing: "https://weather.visualcrossing.com".to_owned(),
+            contact: "an operator who left no address".to_owned(),
+            history: vec![],
+        },
         models: Models {
             folder: PathBuf::from("desk/models"),
             library: PathBuf::from("desk/.tools/onnxruntime/libonnxruntime.so"),
@@ -73,6 +81,12 @@ fn the_example_shows_every_key() {
         "use_yes_price",
         "ORDER_BOOK_STALE_SEC",
         "stale",
+        "sources",
+        "open_meteo",
+        "nws",
+        "visual_crossing",
+        "contact",
+        "history",
         "folder",
         "library",
         "INFERENCE_COOLDOWN_SEC",
@@ -102,7 +116,7 @@ fn the_example_shows_every_key() {
         assert!(shown.contains(&key), "{key}");
     }
     // With its commented keys in force the example is still a configuration.
-    let commented = ["rest", "websocket", "library", "shadow", "max_source_age_sec"];
+    let commented = ["rest", "websocket", "library", "shadow", "max_source_age_sec", "history"];
     let all =
         commented.iter().fold(EXAMPLE.to_owned(), |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")));
     let all = parse(&all).expect("the example with every key");

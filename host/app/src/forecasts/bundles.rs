@@ -2,12 +2,14 @@
 //! its features were found among those served, and its golden rows came out as in training. All of that happens here, off
 //! the driver's thread.
 
-use super::serving::served;
+use super::serving::Bound;
 use isobar_engine::opinion::Role;
 use isobar_engine::units::Digest;
 use isobar_inference::{Bundle, FILES, Forecaster, Runtime, Session, Timed};
 use isobar_plugins::{Wanted, Watch};
 use isobar_store::Run;
+use isobar_weather::SourceId;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -16,13 +18,28 @@ use std::time::Duration;
 pub struct Bundles {
     runtime: Result<Runtime, String>,
     pub forecaster: Forecaster,
+    /// Whose values this host can give.
+    served: Vec<SourceId>,
     run: Run,
     deadline: Duration,
+    /// What each city's traded model is bound to.
+    bound: BTreeMap<String, Bound>,
 }
 
 impl Bundles {
-    pub fn new(runtime: Result<Runtime, String>, forecaster: Forecaster, run: Run, deadline: Duration) -> Self {
-        Self { runtime, forecaster, run, deadline }
+    pub fn new(
+        runtime: Result<Runtime, String>,
+        forecaster: Forecaster,
+        served: Vec<SourceId>,
+        run: Run,
+        deadline: Duration,
+    ) -> Self {
+        Self { runtime, forecaster, served, run, deadline, bound: BTreeMap::new() }
+    }
+
+    /// What a city's traded model is bound to.
+    pub fn bound(&self, city: &str) -> Option<&Bound> {
+        self.bound.get(city)
     }
 
     /// Takes the bundle in a folder; says for which city it speaks now, nothing where it already did. The error is the
@@ -33,15 +50,16 @@ impl Bundles {
         if self.forecaster.model(&city, role) == Some(model) {
             return Ok(None);
         }
-        let features = served(&bundle.manifest.sources)?;
-        let features: Vec<_> = features.iter().map(|(name, sources)| (*name, &sources[..])).collect();
-        bundle.manifest.is_served_by(&features).map_err(|error| error.to_string())?;
+        let bound = Bound::of(&bundle.manifest, &self.served)?;
         let files = bundle.files.clone();
         let runtime = self.runtime.as_ref().map_err(String::clone)?;
         let session = Session::verified(runtime, bundle).map_err(|error| error.to_string())?;
         let files: Vec<(&str, &[u8])> = FILES.into_iter().zip(files.iter().map(Vec::as_slice)).collect();
         self.run.keep_model(model, &files).map_err(|error| error.to_string())?;
         self.forecaster.hold(role, Timed::new(session, self.deadline).map_err(|error| error.to_string())?);
+        if role == Role::Traded {
+            self.bound.insert(city.clone(), bound);
+        }
         Ok(Some((city, model)))
     }
 }

@@ -1,13 +1,63 @@
 //! From weather to what a model may see: features by name with their sources, and what the day itself has shown.
 
+use super::sky::Sky;
 use isobar_engine::market::Market;
-use isobar_engine::opinion::Conditions;
+use isobar_engine::opinion::{Conditions, Observed};
 use isobar_engine::units::{Probability, SECOND, Timestamp};
-use isobar_inference::{Given, NoOpinion, Sources};
-use isobar_weather::{City, DailyWeather, NAMES, features};
+use isobar_inference::{Given, Manifest, NoOpinion};
+use isobar_weather::{
+    City, FEATURES, Feature, Quality, SettlementSource, SourceId, Sources, Stamps, Weather, features,
+};
+use jiff::ToSpan;
+use jiff::civil::Date;
 
-/// What a source knows.
-pub type Weather = Vec<DailyWeather>;
+/// What a model is bound to.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// Whose values its features are made of.
+    pub sources: Sources,
+    /// Those of them that a feature of it really uses.
+    pub used: Vec<SourceId>,
+}
+
+impl Bound {
+    /// What a manifest binds its model to. The error says what this host cannot give it.
+    pub fn of(manifest: &Manifest, served: &[SourceId]) -> Result<Self, String> {
+        let source =
+            |name: &str| SourceId::from_name(name).ok_or_else(|| format!("features: no source is named {name}"));
+        let names = &manifest.sources;
+        let sources = Sources {
+            forecast: source(&names.forecast)?,
+            report: source(&names.report)?,
+            observation: source(&names.observation)?,
+        };
+        let features: Vec<(&str, Vec<&str>)> =
+            FEATURES.iter().map(|feature| (feature.name, sources_of(feature, sources))).collect();
+        let features: Vec<(&str, &[&str])> = features.iter().map(|(name, sources)| (*name, &sources[..])).collect();
+        manifest.is_served_by(&features).map_err(|error| error.to_string())?;
+        let mut used = Vec::new();
+        for feature in &manifest.features {
+            for name in &feature.source {
+                let source = source(name)?;
+                if !feature.optional && !served.contains(&source) {
+                    return Err(format!("features: {} needs {name}, which this host does not ask", feature.name));
+                }
+                if !used.contains(&source) {
+                    used.push(source);
+                }
+            }
+        }
+        Ok(Self { sources, used })
+    }
+}
+
+/// Names of the sources of a feature under a binding.
+fn sources_of(feature: &Feature, sources: Sources) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = feature.needs.iter().map(|need| sources.of(*need).name()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
 
 /// What can be said about one city-day before a model is asked.
 pub struct Served {
@@ -32,42 +82,98 @@ impl Row {
     }
 }
 
-/// The features that this host serves to a model that is bound to `sources`, with the sources of each. The error says
-/// which source is not there.
-pub fn served(sources: &Sources) -> Result<Vec<(&'static str, Vec<&'static str>)>, String> {
-    let [forecast, report] = ["open_meteo", "nws_climate_report"];
-    for (wanted, ours) in [(&sources.forecast, forecast), (&sources.report, report)] {
-        if wanted != ours {
-            return Err(format!("the host has no {wanted}, only {ours}"));
-        }
-    }
-    Ok(NAMES.iter().map(|name| (*name, sources_of(name))).collect())
-}
-
-fn sources_of(name: &str) -> Vec<&'static str> {
-    match name.split('_').next() {
-        Some("fcst") => vec!["open_meteo"],
-        Some("high") => vec!["nws_climate_report"],
-        Some("error") => vec!["open_meteo", "nws_climate_report"],
-        _ => vec![],
-    }
-}
-
-/// Features and conditions of the city-day that `markets` are about.
-pub fn serve(markets: &[Market], weather: &Result<Weather, NoOpinion>, floor: Probability, at: Timestamp) -> Served {
-    let conditions = Conditions { floor, ..Conditions::NONE };
+/// Features and conditions of the city-day that `markets` are about, for a model that is bound to what `bound` says of its
+/// city; nothing where there is none.
+pub fn serve<'a>(
+    markets: &[&Market],
+    sky: &Sky,
+    bound: impl FnOnce(&str) -> Option<&'a Bound>,
+    floor: Probability,
+    at: Timestamp,
+) -> Served {
     let series = markets.first().map_or("", |market| market.series.as_str());
     let Some(city) = City::from_series(series) else {
         let row = Err(NoOpinion::NoInputs(format!("no city is known for the series {series}")));
-        return Served { city: series.to_owned(), row, conditions };
+        return Served { city: series.to_owned(), row, conditions: Conditions { floor, ..Conditions::NONE } };
     };
     // A market closes at the end of its climate day, to the minute or one before it.
     let closes = markets.iter().map(|market| market.closes).max().unwrap_or(at);
     let date = city.day_at(closes.plus(-12 * 3_600 * SECOND));
-    let row = weather.as_ref().map_err(NoOpinion::clone).and_then(|weather| {
-        let row = features(city, date, at, weather).map_err(|reason| NoOpinion::NoInputs(reason.to_string()))?;
-        let values = row.values.iter().map(|(name, value)| (*name, sources_of(name), *value)).collect();
-        Ok(Row { values, issued: row.issued, published: vec![("open_meteo", row.issued)] })
+    let name = city.code().to_owned();
+    let row = match bound(&name) {
+        None => Err(NoOpinion::NoModel(name.clone())),
+        Some(bound) => row(city, date, at, sky, bound),
+    };
+    Served { city: name, row, conditions: conditions(city, date, at, sky.weather(), floor) }
+}
+
+fn row(city: City, date: Date, at: Timestamp, sky: &Sky, bound: &Bound) -> Result<Row, NoOpinion> {
+    let era = city.settlement_on(date);
+    if !era.is_some_and(|era| era.verified) {
+        let reason = format!("what {city} is settled on that day is not verified: it is shown, not traded");
+        return Err(NoOpinion::NoInputs(reason));
+    }
+    if let Some(silence) = bound.used.iter().find_map(|source| sky.silence(*source, city)) {
+        return Err(NoOpinion::NoInputs(silence));
+    }
+    let row = features(city, date, at, sky.weather(), bound.sources);
+    let row = row.map_err(|reason| NoOpinion::NoInputs(reason.to_string()))?;
+    let sources = |name: &str| FEATURES.iter().find(|feature| feature.name == name);
+    let values = row.values.iter().map(|(name, value)| {
+        let sources = sources(name).map_or_else(Vec::new, |feature| sources_of(feature, bound.sources));
+        (*name, sources, *value)
     });
-    Served { city: city.code().to_owned(), row, conditions }
+    let newest = |source: &SourceId| Some((source.name(), newest(city, *source, at, sky.weather())?));
+    Ok(Row { values: values.collect(), issued: row.issued, published: bound.used.iter().filter_map(newest).collect() })
+}
+
+/// When the newest value that a source gave of a city was published.
+fn newest(city: City, source: SourceId, at: Timestamp, weather: &Weather) -> Option<Timestamp> {
+    let observations = weather.observations.iter().map(|value| (value.city, value.source, value.stamps));
+    let forecasts = weather.forecasts.iter().map(|value| (value.city, value.source, value.stamps));
+    let reports = weather.reports.iter().map(|value| (value.city, value.source, value.stamps));
+    let all = observations.chain(forecasts).chain(reports);
+    let of_source = all.filter(|(of, from, stamps)| *of == city && *from == source && stamps.received <= at);
+    of_source.map(|(.., stamps)| stamps.published).max()
+}
+
+/// What the day has shown: the observation that rules out most, and the official final high.
+///
+/// An intermediate report of whoever decides is a maximum so far as well, and exact.
+fn conditions(city: City, date: Date, at: Timestamp, weather: &Weather, floor: Probability) -> Conditions {
+    let begins = city.day_begins(date);
+    let ends = city.day_begins(date.saturating_add(1.day()));
+    let known = |stamps: &Stamps| stamps.received <= at;
+    let station = weather.observations.iter().filter_map(|seen| {
+        let of_day = seen.city == city && (begins..ends).contains(&seen.stamps.event) && known(&seen.stamps);
+        let degrees = seen.temperature_f.filter(|degrees| of_day && degrees.is_finite())?;
+        let bound = city.observation_error_f(seen.source).filter(|_| seen.quality == Quality::Good)?;
+        Some(observed(seen.source, degrees, bound))
+    });
+    let decides = city.settlement_on(date).is_some_and(|era| era.source == SettlementSource::NwsClimateReport);
+    let reports = || {
+        weather.reports.iter().filter(|report| {
+            let of_day = report.city == city && report.date == date && known(&report.stamps);
+            of_day && decides && report.source == SourceId::NwsClimateReport && report.high_f.is_finite()
+        })
+    };
+    let intermediate =
+        reports().filter(|report| !report.is_final).map(|report| observed(report.source, report.high_f, 0.0));
+    let official = reports().filter(|report| report.is_final).max_by_key(|report| report.stamps);
+    Conditions {
+        observed: station.chain(intermediate).max_by_key(|seen| seen.maximum.saturating_sub(seen.bound)),
+        official: official.map(|report| thousandths(report.high_f.round()) / 1_000),
+        floor,
+    }
+}
+
+fn observed(source: SourceId, degrees: f64, bound: f64) -> Observed {
+    // Rounded so that nothing is ruled out that the exact numbers would not.
+    let (maximum, bound) = (thousandths((degrees * 1e3).floor() / 1e3), thousandths((bound * 1e3).ceil() / 1e3));
+    Observed { source: source.name().to_owned(), maximum, bound }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a float that is too large becomes the largest integer")]
+fn thousandths(degrees: f64) -> i32 {
+    (degrees * 1e3).round() as i32
 }
