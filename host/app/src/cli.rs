@@ -39,6 +39,8 @@ pub enum Command {
     Models(Models),
     /// Ask the models of a run again about the journaled inputs, and compare
     VerifyForecasts(VerifyForecasts),
+    /// Write the features that models are trained with, as the host makes them for trading (CSV)
+    Features(Features),
 }
 
 #[derive(Debug, Args)]
@@ -228,4 +230,54 @@ pub struct Project {
     pub run: PathBuf,
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Recording {
+    /// Forecasts of several models with a lead of nearly zero, 2022 to February 2026
+    Daily,
+    /// One forecast of one and two days ahead, October 2025 to February 2026
+    Lead,
+    /// One forecast of the evening before and station temperatures, July and August 2026
+    Live,
+}
+
+#[derive(Debug, Args)]
+pub struct Features {
+    /// Folder of the recordings
+    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    pub data: Option<PathBuf>,
+    /// Which of them
+    #[arg(long, value_enum, default_value_t = Recording::Daily)]
+    pub recording: Recording,
+    /// First day, YYYY-MM-DD; all days without it
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<String>,
+    /// Last day
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<String>,
+    /// Only these cities, for example CHI
+    #[arg(long, num_args = 1..)]
+    pub city: Vec<String>,
+    /// Local standard time at which each day is asked about
+    #[arg(long, value_name = "HH:MM", default_value = "07:00")]
+    pub at: String,
+    /// Ask so many days before the day
+    #[arg(long, value_name = "DAYS", default_value_t = 0)]
+    pub ahead: u8,
+    /// Ask at every hour of the day instead
+    #[arg(long, conflicts_with = "at")]
+    pub hours: bool,
+    /// Take the forecasts of this model alone, for example gfs, as if they were the one forecast of a source (`blend`)
+    #[arg(long, value_name = "MODEL")]
+    pub as_blend: Option<String>,
+    /// Forget all that was received before this day: what a model sees whose history begins then
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+    /// Only list the features as JSON: name, unit, source, meaning
+    #[arg(long)]
+    pub list: bool,
+    /// File to write; standard output without it
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }

@@ -12,6 +12,7 @@ mod demo;
 mod deploy;
 mod discovery;
 mod driver;
+mod features;
 mod follower;
 mod forecasts;
 mod host;
@@ -93,6 +94,7 @@ fn obey(command: Command) -> Result<ExitCode> {
                 return Ok(ExitCode::from(REFUSED));
             }
         }
+        Command::Features(features) => features::features(&features)?,
         Command::Decisions(decisions) => look::decisions(&decisions)?,
         Command::Project(project) => {
             let counts = look::project(&project)?;

@@ -42,6 +42,14 @@ impl Sources {
             Need::Observation => self.observation,
         }
     }
+
+    /// The sources that a feature is made of, each once; none for the calendar.
+    pub fn behind(self, feature: &Feature) -> Vec<SourceId> {
+        let mut behind: Vec<SourceId> = feature.needs.iter().map(|need| self.of(*need)).collect();
+        behind.sort_unstable();
+        behind.dedup();
+        behind
+    }
 }
 
 /// The features of one city-day as of one moment.
@@ -51,12 +59,38 @@ pub struct FeatureRow {
     pub city: City,
     /// The day that is forecast.
     pub date: Date,
-    /// When the newest value in use was published.
-    pub issued: Timestamp,
+    /// When the newest forecast, report and observation in use were published, in the order of [`Need::ALL`].
+    pub published: [Option<Timestamp>; 3],
     /// Whose values these are.
     pub sources: Sources,
     /// Name and value in the order of [`FEATURES`]; NaN where a value is missing.
     pub values: Vec<(&'static str, f32)>,
+}
+
+impl FeatureRow {
+    /// When the newest value in use was published.
+    pub fn issued(&self) -> Timestamp {
+        self.published.iter().flatten().copied().max().expect("a row has at least one forecast")
+    }
+
+    /// The newest time of publication by source. Where two needs share a source, the older counts: it is the one that may
+    /// have gone stale.
+    pub fn published_by_source(&self) -> Vec<(SourceId, Timestamp)> {
+        let mut by_source: Vec<(SourceId, Timestamp)> = Vec::new();
+        for (need, at) in Need::ALL.into_iter().zip(self.published) {
+            let (source, Some(at)) = (self.sources.of(need), at) else { continue };
+            match by_source.iter_mut().find(|(known, _)| *known == source) {
+                Some((_, oldest)) => *oldest = at.min(*oldest),
+                None => by_source.push((source, at)),
+            }
+        }
+        by_source
+    }
+
+    /// Name, value, and the sources that the value is made of, in the order of [`FEATURES`].
+    pub fn with_sources(&self) -> impl Iterator<Item = (&'static str, f32, Vec<SourceId>)> {
+        self.values.iter().zip(FEATURES).map(|((name, value), feature)| (*name, *value, self.sources.behind(feature)))
+    }
 }
 
 /// Why there is no row.

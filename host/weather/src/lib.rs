@@ -16,6 +16,7 @@ mod recorded;
 mod registry;
 mod secret;
 mod settlement;
+mod study;
 mod transport;
 mod value;
 
@@ -33,6 +34,7 @@ pub use recorded::read_recorded;
 pub use registry::{Era, Registry, RegistryError, SettlementSource};
 pub use secret::Secret;
 pub use settlement::{Listed, Stop, check as check_settlement};
+pub use study::Recording;
 pub use transport::{Now, Patience, client};
 pub use value::{HighForecast, Observation, Quality, ReportedHigh, SourceId, Stamps, Weather};
 

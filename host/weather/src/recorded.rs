@@ -18,14 +18,18 @@ use std::path::Path;
 /// # Errors
 /// [`Error::File`] where it cannot be read, [`Error::Invalid`] where it is not such a table.
 pub fn read_recorded(path: &Path) -> Result<Vec<DailyWeather>, Error> {
+    table(open(path)?).map_err(|reason| Error::Invalid { origin: path.display().to_string(), reason })
+}
+
+/// A file, unpacked where its name ends in `.zst`.
+pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, Error> {
     let unreadable = |source| Error::File { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    let reader: Box<dyn Read> = if path.extension().is_some_and(|end| end == "zst") {
+    Ok(if path.extension().is_some_and(|end| end == "zst") {
         Box::new(zstd::Decoder::new(file).map_err(unreadable)?)
     } else {
         Box::new(file)
-    };
-    table(reader).map_err(|reason| Error::Invalid { origin: path.display().to_string(), reason })
+    })
 }
 
 fn table(reader: impl Read) -> Result<Vec<DailyWeather>, String> {

@@ -2,8 +2,8 @@
 
 use isobar_engine::units::{SECOND, Timestamp};
 use isobar_weather::{
-    City, FEATURES, FeatureRow, HighForecast, History, MODELS, Need, NoFeatures, Observation, Quality, ReportedHigh,
-    SourceId, Sources, Stamps, Weather, features, read_recorded,
+    City, FEATURES, FeatureRow, HighForecast, History, MODELS, Need, NoFeatures, Observation, Quality, Recording,
+    ReportedHigh, SourceId, Sources, Stamps, Weather, features, read_recorded,
 };
 use jiff::{ToSpan, civil::Date};
 use proptest::prelude::*;
@@ -131,7 +131,7 @@ fn the_rows_are_the_catalogue_and_every_feature_has_a_value_where_everything_is_
     }
     let missing: Vec<_> = row.values.iter().filter(|(_, value)| !value.is_finite()).collect();
     assert!(missing.is_empty(), "{missing:?}");
-    assert_eq!(row.issued, chicago().day_begins(DAY).plus(12 * HOUR + 299 * SECOND), "the newest observation in use");
+    assert_eq!(row.issued(), chicago().day_begins(DAY).plus(12 * HOUR + 299 * SECOND), "the newest observation in use");
 }
 
 #[test]
@@ -247,11 +247,40 @@ fn the_arithmetic_is_what_the_catalogue_says() {
     near("humidity_now", 56.5);
     near("temp_age", 5.0 / 60.0);
     near("hour", 12.0);
-    near("hours_to_peak", 3.0);
+    near("hours_to_peak", chicago().peak_hour(DAY).expect("Chicago was observed") - 12.0);
     for absent in ["bias_icon", "fcst_gem", "gap_gem", "error_sd_blend"] {
         assert!(value(&row, absent).is_nan(), "{absent}");
     }
     assert!(features(chicago(), DAY, begins(0).plus(-HOUR), &weather, OURS).is_err(), "received then, not before");
+}
+
+#[test]
+fn the_one_forecast_of_a_source_is_a_blend_whatever_it_is_called() {
+    let now = chicago().day_begins(DAY).plus(HOUR);
+    for (model, expected) in [("ndfd", Some(81.5)), ("visual_crossing", Some(81.5)), ("hrrr", None)] {
+        let weather = Weather { forecasts: vec![forecast(DAY, model, now.plus(-1), 81.5)], ..Weather::default() };
+        let row = features(chicago(), DAY, now, &weather, OURS).ok();
+        assert_eq!(row.map(|row| value(&row, "fcst_blend")), expected, "{model}");
+    }
+}
+
+#[test]
+fn a_row_says_how_old_each_source_is_and_what_is_made_of_it() {
+    let now = chicago().day_begins(DAY).plus(13 * HOUR);
+    let row = features(chicago(), DAY, now, &everything(), OURS).expect("a row");
+    let second_before = |hours: i64| chicago().day_begins(DAY).plus(hours * HOUR - SECOND);
+    let expected = [
+        (OURS.forecast, second_before(10)),
+        (OURS.report, second_before(6)),
+        (OURS.observation, second_before(12).plus(5 * 60 * SECOND)),
+    ];
+    assert_eq!(row.published_by_source(), expected);
+    let bias = row.with_sources().find(|(name, ..)| *name == "bias_gfs").expect("a feature");
+    assert_eq!(bias.2, [SourceId::NwsClimateReport, SourceId::OpenMeteo]);
+    assert!(row.with_sources().find(|(name, ..)| *name == "season_sin").expect("a feature").2.is_empty());
+    // One source for all is as old as the oldest that it gives.
+    let one = FeatureRow { sources: Recording::Live.sources(), ..row };
+    assert_eq!(one.published_by_source(), [(SourceId::RecordedLive, second_before(6))]);
 }
 
 /// Any weather at all of one city within some days, received at any time, corrections and holes among it.
@@ -294,7 +323,7 @@ proptest! {
         for other in [truncated(&weather, now), poisoned(&weather, now)] {
             let row = features(chicago(), date, now, &other, OURS);
             prop_assert_eq!(expected.as_ref().map(bits), row.as_ref().map(bits));
-            prop_assert_eq!(expected.as_ref().map(|row| row.issued), row.as_ref().map(|row| row.issued));
+            prop_assert_eq!(expected.as_ref().map(FeatureRow::issued), row.as_ref().map(FeatureRow::issued));
         }
         // Neither does the order in which values are held.
         let mut turned = weather.clone();

@@ -13,6 +13,11 @@ pub enum Need {
     Observation,
 }
 
+impl Need {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Forecast, Self::Report, Self::Observation];
+}
+
 /// One feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feature {
@@ -87,7 +92,7 @@ catalogue! {
     feature("wind_now", "mph", &[Observation], false, "wind speed, newest of the last 2 hours"),
     feature("cloud_now", "%", &[Observation], false, "cloud cover, newest of the last 2 hours"),
     feature("hours_to_peak", "h", &[Observation], false,
-        "until the usual hour of the highest temperature: mean of the last days observed, else 15:00"),
+        "until the usual hour of the highest temperature: mean of the last days observed, else of the season"),
     feature("hour", "h", &[], false, "since the climate day began, negative before"),
     feature("season_sin", "1", &[], false, "sin(2 pi day_of_year / 365.25)"),
     feature("season_cos", "1", &[], false, "cos(2 pi day_of_year / 365.25)"),

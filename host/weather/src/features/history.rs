@@ -4,6 +4,7 @@
 //! own day, so that past errors are those of forecasts of the same lead as the one in use now.
 
 use super::catalogue::MODEL_NAMES;
+use super::today::Today;
 use super::{FeatureRow, NoFeatures, Sources};
 use crate::{City, Observation, Quality, Stamps, Weather};
 use isobar_engine::units::{SECOND, Timestamp};
@@ -13,6 +14,15 @@ use std::ops::Range;
 /// The forecast models that features are made of. `blend` is a single forecast that a source makes of several, as
 /// forecasters or vendors do. Others may be published; they are not looked at.
 pub const MODELS: &[&str] = MODEL_NAMES;
+
+/// What sources call forecasts of the kind `blend`.
+const BLENDS: [&str; 3] = ["blend", "ndfd", "visual_crossing"];
+
+/// The place of a source's model among ours.
+fn place(model: &str) -> Option<usize> {
+    let ours = if BLENDS.contains(&model) { "blend" } else { model };
+    MODELS.iter().position(|known| *known == ours)
+}
 
 pub(super) const HOUR: i64 = 3_600 * SECOND;
 
@@ -89,8 +99,7 @@ impl History {
         let mut forecasts = vec![Days::default(); MODELS.len()];
         for forecast in &weather.forecasts {
             let ours = forecast.city == city && forecast.source == sources.forecast && forecast.high_f.is_finite();
-            let model = MODELS.iter().position(|model| ours && *model == forecast.model);
-            if let Some(model) = model {
+            if let Some(model) = place(&forecast.model).filter(|_| ours) {
                 forecasts[model].push(forecast.date, forecast.stamps, forecast.high_f);
             }
         }
@@ -138,16 +147,13 @@ impl History {
     /// [`NoFeatures`] where no forecast of the day is known.
     #[expect(clippy::cast_possible_truncation, reason = "models take single precision")]
     pub fn features(&self, date: Date, now: Timestamp) -> Result<FeatureRow, NoFeatures> {
-        let mut issued = Timestamp(i64::MIN);
         let forecasts: Vec<Option<Said>> = self.forecasts.iter().map(|days| days.newest(date, now)).collect();
         let Some(fresh) = forecasts.iter().flatten().map(|said| said.published).max() else {
             return Err(NoFeatures::NoForecast { city: self.city, date, from: self.sources.forecast });
         };
-        issued = issued.max(fresh);
         let into_day = now.since(self.city.day_begins(date));
         let errors: Vec<Option<Errors>> = self.forecasts.iter().map(|said| self.errors(said, date, now)).collect();
-        let today = super::today::Today::of(self, date, now);
-        issued = today.issued.map_or(issued, |at| issued.max(at));
+        let today = Today::of(self, date, now);
 
         let mut values: Vec<f64> = Vec::with_capacity(super::FEATURES.len());
         let mut corrected = Vec::new();
@@ -170,9 +176,10 @@ impl History {
             now.since(fresh) as f64 / HOUR as f64,
         ]);
         values.extend([1, 2, 3].map(|lag| self.surprise(date, lag, now, &errors)));
+        let mut reported = None;
         let [one, two, three] = [1, 2, 3].map(|lag| {
             let said = self.highs.newest(before(date, lag), now);
-            issued = said.map_or(issued, |said| issued.max(said.published));
+            reported = reported.max(said.map(|said| said.published));
             said.map_or(f64::NAN, |said| said.value)
         });
         values.extend([one, two, three, one - two, two - three]);
@@ -181,7 +188,8 @@ impl History {
         values.extend([into_day as f64 / HOUR as f64, angle.sin(), angle.cos()]);
 
         let values = super::FEATURES.iter().zip(values).map(|(feature, value)| (feature.name, value as f32)).collect();
-        Ok(FeatureRow { city: self.city, date, issued, sources: self.sources, values })
+        let published = [Some(fresh), reported, today.issued];
+        Ok(FeatureRow { city: self.city, date, published, sources: self.sources, values })
     }
 
     /// Reported high minus forecast of the day `age` days before the one in question, as known at the same hour of it.

@@ -12,7 +12,7 @@ const SLACK: i64 = HOUR / 3;
 /// Days that the usual hour of the peak is the mean of, and how many temperatures make a day count.
 const PEAK_DAYS: i32 = 10;
 const PEAK_LEAST: usize = 12;
-/// The usual hour of the peak where no day was observed: three hours after noon of standard time.
+/// The usual hour of the peak where neither days were observed nor the registry knows: three hours after noon.
 const PEAK_HOUR: f64 = 15.0;
 
 /// The intraday values, NaN where there is none.
@@ -102,5 +102,5 @@ fn usual_peak(history: &History, date: Date, now: Timestamp) -> f64 {
             days += 1.0;
         }
     }
-    if days > 0.0 { total / days } else { PEAK_HOUR }
+    if days > 0.0 { total / days } else { history.city().peak_hour(date).unwrap_or(PEAK_HOUR) }
 }

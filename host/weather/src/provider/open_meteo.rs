@@ -13,8 +13,13 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The service's names of the models and ours, which are those of the training data.
-pub const MODELS: [(&str, &str); 4] =
-    [("gfs_seamless", "gfs"), ("ecmwf_ifs025", "ecmwf_ifs025"), ("icon_seamless", "icon"), ("gem_seamless", "gem")];
+pub const MODELS: [(&str, &str); 5] = [
+    ("gfs_seamless", "gfs"),
+    ("ecmwf_ifs025", "ecmwf_ifs025"),
+    ("icon_seamless", "icon"),
+    ("gem_seamless", "gem"),
+    ("jma_seamless", "jma"),
+];
 
 /// Days that are asked for, today among them.
 const DAYS: u32 = 3;
