@@ -114,7 +114,7 @@ async fn a_database_tells_what_was_written_until_now_and_its_failures_tell_no_pa
 
     let address = Secret::new(&server.address());
     let open = |queries: Queries| {
-        let database = Database::new(&address, queries, 48 * 3_600 * SECOND, Duration::from_secs(5));
+        let database = Database::new(&address, queries, 48 * 3_600 * SECOND, Duration::from_secs(3));
         Provider::Database(Box::new(database.expect("an address")))
     };
     let mut database = open(Queries::default());

@@ -38,12 +38,15 @@ pub(super) async fn forecast(State(world): State<Arc<World>>, Query(asked): Quer
     }
 }
 
+fn numbers(text: &str) -> Result<Vec<f64>, String> {
+    text.split(',').map(|part| part.parse().map_err(|_| format!("{part:?} is no number"))).collect()
+}
+
 fn places(world: &World, asked: &Asked) -> Result<Vec<Value>, String> {
     if asked.daily != "temperature_2m_max" || asked.temperature_unit != "fahrenheit" {
         return Err("the simulation has the daily temperature_2m_max in fahrenheit alone".to_owned());
     }
-    let numbers = |text: &str| text.split(',').map(|part| part.parse::<f64>().map_err(|e| e.to_string())).collect();
-    let (latitudes, longitudes): (Vec<f64>, Vec<f64>) = (numbers(&asked.latitude)?, numbers(&asked.longitude)?);
+    let (latitudes, longitudes) = (numbers(&asked.latitude)?, numbers(&asked.longitude)?);
     let zones: Vec<&str> = asked.timezone.split(',').collect();
     if latitudes.len() != longitudes.len() || ![1, latitudes.len()].contains(&zones.len()) {
         return Err("Parameter 'latitude', 'longitude' and 'timezone' must have the same number of elements".to_owned());
