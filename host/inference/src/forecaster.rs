@@ -26,7 +26,8 @@ pub struct Inputs<'a> {
     pub features: &'a [Given<'a>],
     /// When the newest value of all was published.
     pub issued: Timestamp,
-    /// When the newest value of each source was published, where it has given one.
+    /// When the newest value of each source that counts was published, where it has given one. One that never said
+    /// anything has no age; what it does not give is missing among the features.
     pub published: &'a [(&'a str, Timestamp)],
 }
 
@@ -205,10 +206,8 @@ impl Forecaster {
         let inputs = question.inputs.as_ref().map_err(NoOpinion::clone)?;
         fresh("the newest input", question.at, inputs.issued, self.limits.oldest)?;
         let row = row(manifest, inputs.features)?;
-        let used = |source: &str| manifest.features.iter().any(|feature| feature.source.iter().any(|of| of == source));
-        for (source, limit) in self.limits.oldest_by_source.iter().filter(|(source, _)| used(source)) {
-            // A source that never said anything has no age; what it does not give is missing in the row.
-            if let Some((_, newest)) = inputs.published.iter().find(|(published, _)| published == source) {
+        for (source, newest) in inputs.published {
+            if let Some(limit) = self.limits.oldest_by_source.get(*source) {
                 fresh(source, question.at, *newest, *limit)?;
             }
         }

@@ -5,9 +5,7 @@ use isobar_engine::market::Market;
 use isobar_engine::opinion::{Conditions, Observed};
 use isobar_engine::units::{Probability, SECOND, Timestamp};
 use isobar_inference::{Given, Manifest, NoOpinion};
-use isobar_weather::{
-    City, FEATURES, Feature, Quality, SettlementSource, SourceId, Sources, Stamps, Weather, features,
-};
+use isobar_weather::{City, FEATURES, Quality, SettlementSource, SourceId, Sources, Stamps, Weather, features};
 use jiff::ToSpan;
 use jiff::civil::Date;
 
@@ -31,8 +29,9 @@ impl Bound {
             report: source(&names.report)?,
             observation: source(&names.observation)?,
         };
+        let names = |sources: Vec<SourceId>| sources.into_iter().map(SourceId::name).collect();
         let features: Vec<(&str, Vec<&str>)> =
-            FEATURES.iter().map(|feature| (feature.name, sources_of(feature, sources))).collect();
+            FEATURES.iter().map(|feature| (feature.name, names(sources.behind(feature)))).collect();
         let features: Vec<(&str, &[&str])> = features.iter().map(|(name, sources)| (*name, &sources[..])).collect();
         manifest.is_served_by(&features).map_err(|error| error.to_string())?;
         let mut used = Vec::new();
@@ -49,14 +48,6 @@ impl Bound {
         }
         Ok(Self { sources, used })
     }
-}
-
-/// Names of the sources of a feature under a binding.
-fn sources_of(feature: &Feature, sources: Sources) -> Vec<&'static str> {
-    let mut names: Vec<&'static str> = feature.needs.iter().map(|need| sources.of(*need).name()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
 }
 
 /// What can be said about one city-day before a model is asked.
@@ -113,18 +104,18 @@ fn row(city: City, date: Date, at: Timestamp, sky: &Sky, bound: &Bound) -> Resul
         let reason = format!("what {city} is settled on that day is not verified: it is shown, not traded");
         return Err(NoOpinion::NoInputs(reason));
     }
-    if let Some(silence) = bound.used.iter().find_map(|source| sky.silence(*source, city)) {
+    // As soon as the day has begun, what the station shows counts as well.
+    let shows = (at >= city.day_begins(date)).then_some(bound.sources.observation);
+    let counted: Vec<SourceId> = bound.used.iter().copied().chain(shows).collect();
+    if let Some(silence) = counted.iter().find_map(|source| sky.silence(*source, city)) {
         return Err(NoOpinion::NoInputs(silence));
     }
     let row = features(city, date, at, sky.weather(), bound.sources);
     let row = row.map_err(|reason| NoOpinion::NoInputs(reason.to_string()))?;
-    let sources = |name: &str| FEATURES.iter().find(|feature| feature.name == name);
-    let values = row.values.iter().map(|(name, value)| {
-        let sources = sources(name).map_or_else(Vec::new, |feature| sources_of(feature, bound.sources));
-        (*name, sources, *value)
-    });
+    let names = |sources: Vec<SourceId>| sources.into_iter().map(SourceId::name).collect();
+    let values = row.with_sources().map(|(name, value, sources)| (name, names(sources), value)).collect();
     let newest = |source: &SourceId| Some((source.name(), newest(city, *source, at, sky.weather())?));
-    Ok(Row { values: values.collect(), issued: row.issued, published: bound.used.iter().filter_map(newest).collect() })
+    Ok(Row { values, issued: row.issued(), published: counted.iter().filter_map(newest).collect() })
 }
 
 /// When the newest value that a source gave of a city was published.
