@@ -132,13 +132,14 @@ fn spoilt_bundles_are_refused_with_the_reason() {
     spoil(newer.path(), "format = 2", "format = 3");
     assert!(matches!(Bundle::load(newer.path()), Err(Error::Format { found: 3, known: 2 })));
 
+    let classes = manifest("MIA").classes;
     let manifests = [
         ("format = 2", "", "no format"),
-        ("least = -60.0", "least = 200.0", "no range"),
+        ("least = ", "least = 1000000.0 # ", "no range"),
         ("kind = \"forecast_high\"", "kind = \"guess\"", "guess"),
         ("report = \"nws_climate_report\"", "", "report"),
         ("city = \"MIA\"", "", "city"),
-        ("lowest = -9", "lowest = 90", "classes from 90"),
+        (&format!("lowest = {}", classes.lowest), "lowest = 90", "classes from 90"),
         ("weight = 0", "weight = -0", "weight above zero"),
         ("feature = \"fcst_gfs\"", "feature = \"fcst_nobody\"", "fcst_nobody, which is no feature"),
         ("name = \"fcst_icon\"", "name = \"fcst_gfs\"", "fcst_gfs twice"),
@@ -156,9 +157,12 @@ fn spoilt_bundles_are_refused_with_the_reason() {
 fn graphs_that_are_not_what_the_manifest_says_are_refused_with_the_reason() {
     let runtime = runtime();
     let extra = "[[features]]\nname = \"humidity\"\nunit = \"1\"\nsource = []\nabout = \"-\"\nrelative = false\noptional = true\nleast = 0.0\nmost = 1.0\n\n[data]";
+    let Manifest { classes, features, .. } = manifest("MIA");
+    let (wider, more) = (format!("[1, {}]", features.len() + 1), format!("[1, {}]", classes.count() + 1));
+    let highest = [classes.highest, classes.highest + 1].map(|highest| format!("highest = {highest}"));
     let cases = [
-        ("[data]", extra, "[1, 12]"),
-        ("highest = 8", "highest = 9", "[1, 19]"),
+        ("[data]", extra, wider.as_str()),
+        (&highest[0], &highest[1], &more),
         ("input = \"features\"", "input = \"row\"", "\"row\""),
         ("output = \"probabilities\"", "output = \"p\"", "\"p\""),
     ];
@@ -214,12 +218,21 @@ const MARKETS: [(MarketId, Strike); 4] = [
     (MarketId(6), Strike::Greater { floor: 87 }),
 ];
 
-/// A summer day in Miami without history.
+/// A summer day in Miami without history: forecasts of 82 °F first, then the calendar, and nothing else.
 fn summer() -> Vec<(&'static str, f32)> {
-    let mut features = vec![("fcst_gfs", 82.0), ("fcst_ecmwf_ifs025", 82.5), ("fcst_icon", 82.2), ("fcst_gem", 81.0)];
-    features.extend([("fcst_spread", 1.5), ("season_sin", 0.0), ("season_cos", -1.0)]);
-    features.extend(["high_lag_1", "error_lag_1", "error_lag_2", "error_lag_3"].map(|name| (name, f32::NAN)));
-    features
+    let features = manifest("MIA").features;
+    let (mut forecasts, mut others) = (Vec::new(), Vec::new());
+    for Feature { name, relative, .. } in features {
+        let name: &'static str = name.leak();
+        match name {
+            "season_sin" => others.push((name, 0.0)),
+            "season_cos" => others.push((name, -1.0)),
+            _ if relative && name.starts_with("fcst_") => forecasts.push((name, 82.0)),
+            _ => others.push((name, f32::NAN)),
+        }
+    }
+    forecasts.extend(others);
+    forecasts
 }
 
 #[test]
@@ -228,7 +241,7 @@ fn what_is_not_there_gives_no_opinion_with_the_reason() {
     let mut miami = session(&runtime, "MIA");
     let features = summer();
     assert!(miami.predict(&features).is_ok());
-    assert_eq!(miami.predict(&features[1..]), Err(NoOpinion::MissingFeature("fcst_gfs".to_owned())));
+    assert_eq!(miami.predict(&features[1..]), Err(NoOpinion::MissingFeature(features[0].0.to_owned())));
     let nothing: Vec<_> = features.iter().map(|(name, _)| (*name, f32::NAN)).collect();
     assert_eq!(miami.predict(&nothing), Err(NoOpinion::NoAnchor));
     let endless: Vec<_> = features.iter().map(|(name, _)| (*name, f32::INFINITY)).collect();
@@ -315,11 +328,12 @@ fn a_city_day_is_asked_about_again_when_something_changed_and_the_cool_down_is_o
     let mut forecaster = forecaster(&runtime());
     let first = summer();
     let mut warmer = summer();
-    warmer[0].1 += 4.0;
+    warmer.iter_mut().filter(|(name, _)| name.starts_with("fcst_")).for_each(|(_, high)| *high += 4.0);
     let said = one(ask(&mut forecaster, 0, Ok(&first))).forecast;
     let brackets = said.outcome.clone().expect("probabilities");
     assert_eq!(brackets.iter().map(|(_, p)| p.ppm()).sum::<u32>(), 1_000_000);
-    assert!(brackets[2].1.ppm() > 500_000, "82 °F plus the bias of Miami lies between 84 and 87: {brackets:?}");
+    let likely = brackets[1].1.ppm() + brackets[2].1.ppm();
+    assert!(likely > 500_000, "82 °F plus the bias of Miami lies between 80 and 87: {brackets:?}");
     assert_eq!((said.event.as_str(), said.issued), (EVENT, START));
     assert_eq!(Some(said.model), forecaster.model("MIA", Role::Traded));
 
@@ -407,10 +421,10 @@ fn evidence_is_enough_to_compute_an_opinion_again_and_shows_what_was_changed() {
 #[test]
 fn inputs_that_are_not_as_in_training_give_no_opinion_with_the_reason() {
     let runtime = runtime();
-    let spoilt = copy("MIA");
-    let before = "about = \"observed high of the day before\"\nrelative = true\noptional = true\nleast = -60.0";
-    spoil(spoilt.path(), before, &before.replace("optional = true\nleast = -60.0", "optional = false\nleast = 30.0"));
-    let bundle = Bundle::load(spoilt.path()).expect("a bundle");
+    // One that is no forecast: here the model may not be asked without it, nor below 30.
+    let mut bundle = Bundle::load(&folder("MIA")).expect("a bundle");
+    let strict = bundle.manifest.features.iter_mut().find(|feature| feature.name == "high_lag_1").expect("a feature");
+    (strict.optional, strict.least) = (false, 30.0);
     let strict = || Timed::new(Session::new(&runtime, bundle.clone()).expect("a session"), LONG).expect("a thread");
     let expect = |features: &[(&'static str, f32)], names: &[Named<'_>], seconds: i64, words: &str| {
         let mut forecaster = forecaster(&runtime);
@@ -433,19 +447,21 @@ fn inputs_that_are_not_as_in_training_give_no_opinion_with_the_reason() {
     let miami = manifest("MIA");
     let ours = named_sources(&miami);
     expect(&with("high_lag_1", f32::NAN), &ours, 0, "feature high_lag_1 has no value");
-    expect(&with("high_lag_1", 29.0), &ours, 0, "feature high_lag_1 is 29, outside of 30 to 140");
-    expect(&with("fcst_gfs", f32::INFINITY), &ours, 0, "feature fcst_gfs is inf, outside of -60 to 140");
-    expect(&with("", 0.0)[1..], &ours, 0, "feature fcst_gfs is missing");
-    let dry = ["fcst_gfs", "fcst_ecmwf_ifs025", "fcst_icon", "fcst_gem"];
-    let nothing: Vec<_> = with("", 0.0)
-        .into_iter()
-        .map(|(name, value)| if dry.contains(&name) { (name, f32::NAN) } else { (name, value) })
-        .collect();
+    let most = |name: &str| miami.features.iter().find(|feature| feature.name == name).expect(name).most;
+    let out = format!("feature high_lag_1 is 29, outside of 30 to {}", most("high_lag_1"));
+    expect(&with("high_lag_1", 29.0), &ours, 0, &out);
+    let (first, _) = summer()[0];
+    expect(&with(first, f32::INFINITY), &ours, 0, &format!("feature {first} is inf, outside of"));
+    expect(&with("", 0.0)[1..], &ours, 0, &format!("feature {first} is missing"));
     let mut elsewhere = ours.clone();
-    elsewhere[0].1 = vec!["visual_crossing"];
-    expect(&with("", 0.0), &elsewhere, 0, "feature fcst_gfs is from \"visual_crossing\", the model was trained on");
+    elsewhere.iter_mut().filter(|(name, _)| *name == first).for_each(|(_, from)| *from = vec!["visual_crossing"]);
+    let other = format!("feature {first} is from \"visual_crossing\", the model was trained on");
+    expect(&with("", 0.0), &elsewhere, 0, &other);
     expect(&with("", 0.0), &ours, 86_401, "nws_climate_report is 86401 s old, more than 86400 s");
 
+    let dry = |name: &str| miami.anchor.terms.iter().any(|term| term.feature == name);
+    let nothing = summer().into_iter().map(|(name, value)| (name, if dry(name) { f32::NAN } else { value }));
+    let nothing: Vec<_> = nothing.collect();
     // Here the model is asked, and finds nothing to start from.
     let mut forecaster = forecaster(&runtime);
     let opinion = one(ask(&mut forecaster, 0, Ok(&nothing)));
@@ -472,10 +488,11 @@ fn a_bundle_that_asks_for_what_is_not_served_is_refused() {
         miami.is_served_by(&served).map_err(|error| error.to_string())
     };
     assert_eq!(check(&served), Ok(()), "all cities ask for the same");
-    served[2].1 = vec!["visual_crossing"];
+    let icon = served.iter().position(|(name, _)| *name == "fcst_icon").expect("a forecast");
+    served[icon].1 = vec!["visual_crossing"];
     let other = check(&served).expect_err("refused");
     assert!(other.contains("fcst_icon is from [\"open_meteo\"], here it is from [\"visual_crossing\"]"), "{other}");
-    served.remove(2);
+    served.remove(icon);
     let missing = check(&served).expect_err("refused");
     assert!(missing.contains("fcst_icon is not served"), "{missing}");
 }
