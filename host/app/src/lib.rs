@@ -7,6 +7,7 @@ mod chart;
 mod cli;
 mod clock;
 mod config;
+mod control;
 mod decision_log;
 mod demo;
 mod deploy;
@@ -18,15 +19,21 @@ mod forecasts;
 mod host;
 mod identity;
 mod import;
+mod live;
 mod look;
 mod message;
 mod models;
+mod operate;
 mod registry;
 mod replay;
 mod rerun;
+mod resume;
 mod screen;
+mod seat;
+mod sim;
 mod slot;
 mod summary;
+mod trader;
 mod verify;
 mod weather;
 
@@ -61,6 +68,7 @@ pub fn main() -> ExitCode {
 fn obey(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(demo) => demo::demo(&demo)?,
+        Command::Sim(sim) => sim::sim(&sim)?,
         Command::Run(run) => demo::run(&run)?,
         Command::Import(import) => {
             let settings = host::settings(&config::Config::example());
@@ -114,6 +122,21 @@ fn obey(command: Command) -> Result<ExitCode> {
             if !outcome.identical {
                 return Ok(ExitCode::from(DIFFERS));
             }
+        }
+        Command::Halt(halt) => {
+            let outcome = operate::halt(&halt)?;
+            print(halt.json, &outcome, || operate::render(&outcome))?;
+            if !outcome.flat() {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Rearm(command) => {
+            let outcome = operate::rearm(&command)?;
+            print(command.json, &outcome, || operate::render(&outcome))?;
+        }
+        Command::Status(command) => {
+            let outcome = operate::status(&command)?;
+            print(command.json, &outcome, || operate::render(&outcome))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,8 +1,10 @@
 //! What reaches the driver through its one bounded inbox.
 
+use crate::seat::Order;
 use isobar_engine::market::{Market, MarketId};
 use isobar_engine::opinion::{Opinion, Role};
 use isobar_engine::units::{Digest, Price};
+use isobar_engine::venue::Command;
 use isobar_kalshi::feed::Feed;
 
 /// Most messages that wait. Whoever finds the inbox full waits or drops what can be asked again, never the driver.
@@ -22,6 +24,10 @@ pub enum Message {
     ModelRefused { path: String, reason: String },
     /// An engine doubts its book of a market.
     Resync(MarketId),
+    /// The operator's command.
+    Command(Command),
+    /// The live slot is told something.
+    Slot(Order),
     /// An attempt to connect is over.
     Linked(Result<Box<Feed>, String>),
     /// End the run in order.

@@ -7,8 +7,10 @@
 
 pub mod book;
 mod city_day;
+mod conduct;
 pub mod engine;
 pub mod event;
+pub mod execution;
 pub mod fees;
 pub mod ledger;
 pub mod market;
@@ -16,7 +18,10 @@ pub mod market;
 pub mod mutant;
 pub mod opinion;
 pub mod order;
+pub mod orders;
 pub mod paper;
+mod reconcile;
 pub mod risk;
 pub mod snapshot;
 pub mod units;
+pub mod venue;
