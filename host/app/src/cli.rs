@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// A strategy host for Kalshi weather markets: live feed, order books, models and hot-swapped WebAssembly strategies.
 ///
-/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a replay differs, 4 a component is refused.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a replay or a forecast differs, 4 a component is refused.
 #[derive(Debug, Parser)]
 #[command(name = "isobar", version)]
 pub struct Cli {
@@ -35,6 +35,12 @@ pub enum Command {
     Decisions(Decisions),
     /// Rebuild the SQL projection of a run from its journals
     Project(Project),
+    /// Draw a city's distribution over degrees and brackets beside the market's prices
+    Forecast(Forecast),
+    /// List the model bundles and how good they are, and score those of a run
+    Models(Models),
+    /// Ask the models of a run again about the journaled inputs, and compare
+    VerifyForecasts(VerifyForecasts),
     /// Write the features that models are trained with, as the host makes them for trading (CSV)
     Features(Features),
     /// Stop a run that goes on from trading: pull everything, and say whether nothing rests
@@ -43,6 +49,42 @@ pub enum Command {
     Rearm(Operate),
     /// Show what a run that goes on does
     Status(Operate),
+}
+
+#[derive(Debug, Args)]
+pub struct Forecast {
+    /// Short name of the city, for example CHI
+    pub city: String,
+    /// The moment, for example 2026-07-01T15:00:00Z; the end of the run without it
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Folder of the run; the newest in runs/ without it
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Models {
+    /// Folder of a run whose models are scored on its settled city-days, shadows beside the traded ones
+    pub run: Option<PathBuf>,
+    /// Folder of the bundles
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyForecasts {
+    /// Folder of the run
+    pub run: PathBuf,
+    /// ONNX Runtime's shared library; ORT_DYLIB_PATH or the one that `make` fetches without it
+    #[arg(long, value_name = "FILE")]
+    pub library: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -337,6 +337,9 @@ impl Driver {
                 }
                 Ok(())
             }
+            Message::Opinion(opinion) => self.input(&Input::Opinion(opinion)),
+            Message::ModelSwapped { city, role, model } => self.input(&Input::ModelSwapped { city, role, model }),
+            Message::ModelRefused { path, reason } => self.input(&Input::ModelRefused { path, reason }),
             Message::Slot(order) => {
                 if let Some(live) = &mut self.trader.live {
                     live.seat.obey(order);
@@ -344,7 +347,6 @@ impl Driver {
                 Ok(())
             }
             Message::Command(command) => self.input(&Input::Command(command)),
-            Message::Forecast(forecast) => self.input(&Input::Forecast(forecast)),
             Message::Resync(market) => self.input(&Input::Resync(market)),
             Message::Linked(Ok(feed)) => {
                 self.attempts = 0;

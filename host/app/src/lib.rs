@@ -3,6 +3,7 @@
 //! It is the single writer of the order and the time of events, of the driver loop and of the configuration, and holds no
 //! business rules. The data path is in `driver` (in), `follower` (slots) and `slot` (one step).
 
+mod chart;
 mod cli;
 mod clock;
 mod config;
@@ -21,6 +22,7 @@ mod import;
 mod live;
 mod look;
 mod message;
+mod models;
 mod operate;
 mod registry;
 mod replay;
@@ -32,6 +34,8 @@ mod sim;
 mod slot;
 mod summary;
 mod trader;
+mod verify;
+mod weather;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -39,7 +43,7 @@ use cli::{Cli, Command};
 use serde::Serialize;
 use std::process::ExitCode;
 
-/// Exit code of a replay that differs.
+/// Exit code of a replay or a forecast that differs.
 const DIFFERS: u8 = 3;
 /// Exit code of a check that refuses a component.
 const REFUSED: u8 = 4;
@@ -103,6 +107,21 @@ fn obey(command: Command) -> Result<ExitCode> {
         Command::Project(project) => {
             let counts = look::project(&project)?;
             print(project.json, &counts, || look::render_counts(&counts))?;
+        }
+        Command::Forecast(forecast) => {
+            let shown = chart::forecast(&forecast)?;
+            print(forecast.json, &shown, || chart::render(&shown))?;
+        }
+        Command::Models(models) => {
+            let outcome = models::models(&models)?;
+            print(models.json, &outcome, || models::render(&outcome))?;
+        }
+        Command::VerifyForecasts(verify) => {
+            let outcome = verify::verify(&verify)?;
+            print(verify.json, &outcome, || verify::render(&outcome))?;
+            if !outcome.identical {
+                return Ok(ExitCode::from(DIFFERS));
+            }
         }
         Command::Halt(halt) => {
             let outcome = operate::halt(&halt)?;
