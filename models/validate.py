@@ -7,8 +7,10 @@ those days. A control run learns from shuffled highs. Where trades or candles we
 """
 
 import argparse
+import concurrent.futures
 import io
 import json
+import os
 import pathlib
 import sys
 import time
@@ -171,39 +173,36 @@ def newest_before(frame, ticker, time, price):
     return before
 
 
-def table_a(data, cities, rng):
-    rows, plots, shuffled, markets, worst = [], {}, [], [], 0.0
-    pooled = Forecasts([], [], [], []), Forecasts([], [], [], [])
-    for city in cities:
-        started = time.time()
-        frame = dt.table(data, "--city", city, "--at", dt.AT, "--to", LAST)
-        frame = frame[frame.came_f.notna()].reset_index(drop=True)
-        forecasts = frame[[f"fcst_{m}" for m in dt.MODELS]].to_numpy(dtype=float)
-        base = baseline(frame.date.to_numpy(), forecasts, frame.came_f.to_numpy())
-        model, parity_of, chosen = walk(frame)
-        worst = max(worst, parity_of)
-        model, beside = both(model, base, FIRST)
-        rows.append(row(city, "A", "near zero", model, beside, rng))
-        plots[city] = dict(reliability=reliability(model), quarters=by_quarter(model, beside))
-        pooled[0].extend(model)
-        pooled[1].extend(beside)
-        control, _, _ = walk(frame, shuffle=True, check=False)
-        shuffled.append(row(city, "shuffled", "near zero", *both(control, base, FIRST), rng))
-        folder = data / "weather_trades"
-        if (folder / f"trades_KXHIGH{city}.csv.zst").is_file():
-            listed = unpacked(folder / "markets.csv.zst")
-            listed = listed[listed.event_ticker.str.startswith(f"KXHIGH{city}-")]
-            trades = unpacked(folder / f"trades_KXHIGH{city}.csv.zst")
-            price = newest_before(trades, "ticker", "created_time", "yes_price_cents")
-            for at in ("07:00:00", "12:00:00"):
-                found = market(city, at, price, listed, model, beside, rng)
-                markets += [dict(table="A", prices="last trade") | found] if found else []
-        print(f"{city} A {rows[-1]}\n  chosen {chosen}, parity {parity_of:.1e}, shuffled {shuffled[-1]['log_loss']}, {time.time() - started:.0f} s", flush=True)
-    rows.append(row("ALL", "A", "near zero", *pooled, rng))
-    return rows, plots, shuffled, markets, worst
+def judge(data, city) -> dict:
+    """All of table A that is about one city."""
+    started, rng = time.time(), np.random.default_rng([SEED, dt.CITIES.index(city)])
+    frame = dt.table(data, "--city", city, "--at", dt.AT, "--to", LAST)
+    frame = frame[frame.came_f.notna()].reset_index(drop=True)
+    forecasts = frame[[f"fcst_{m}" for m in dt.MODELS]].to_numpy(dtype=float)
+    base = baseline(frame.date.to_numpy(), forecasts, frame.came_f.to_numpy())
+    model, worst, chosen = walk(frame)
+    model, beside = both(model, base, FIRST)
+    control, _, _ = walk(frame, shuffle=True, check=False)
+    out = dict(row=row(city, "A", "near zero", model, beside, rng), parity=worst, model=model, base=beside)
+    out["shuffled"] = row(city, "shuffled", "near zero", *both(control, base, FIRST), rng)
+    out["plots"] = dict(reliability=reliability(model), quarters=by_quarter(model, beside))
+    out["market"] = []
+    folder = data / "weather_trades"
+    if (folder / f"trades_KXHIGH{city}.csv.zst").is_file():
+        listed = unpacked(folder / "markets.csv.zst")
+        listed = listed[listed.event_ticker.str.startswith(f"KXHIGH{city}-")]
+        trades = unpacked(folder / f"trades_KXHIGH{city}.csv.zst")
+        price = newest_before(trades, "ticker", "created_time", "yes_price_cents")
+        for at in ("07:00:00", "12:00:00"):
+            found = market(city, at, price, listed, model, beside, rng)
+            out["market"] += [dict(table="A", prices="last trade") | found] if found else []
+    print(f"{out['row']}\n  chosen {chosen}, parity {worst:.1e}, shuffled {out['shuffled']['log_loss']},"
+          f" {time.time() - started:.0f} s", flush=True)
+    return out
 
 
-def table_b(data, rng):
+def table_b(data):
+    rng = np.random.default_rng([SEED, len(dt.CITIES)])
     learned = lead.train(lead.rows(data))
     rows, markets, plots, worst = [], [], {}, 0.0
     for label, recording, ahead in lead.TESTS:
@@ -238,21 +237,30 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the recordings")
     parser.add_argument("--city", nargs="*", default=dt.CITIES, help="only these, writing nothing")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="cities judged at the same time")
     arguments = parser.parse_args()
     started = time.time()
-    rng = np.random.default_rng(SEED)
-    a, plots, shuffled, markets, worst = table_a(arguments.data, arguments.city, rng)
-    if arguments.city != dt.CITIES:
-        return
-    b, plots_b, markets_b, worst_b = table_b(arguments.data, rng)
+    with concurrent.futures.ProcessPoolExecutor(arguments.jobs) as pool:
+        honest = pool.submit(table_b, arguments.data) if arguments.city == dt.CITIES else None
+        judged = list(pool.map(judge, [arguments.data] * len(arguments.city), arguments.city))
+        if honest is None:
+            return
+        b, plots_b, markets_b, worst_b = honest.result()
+    pooled = Forecasts([], [], [], []), Forecasts([], [], [], [])
+    for one in judged:
+        pooled[0].extend(one["model"])
+        pooled[1].extend(one["base"])
+    a = [one["row"] for one in judged]
+    a.append(row("ALL", "A", "near zero", *pooled, np.random.default_rng(SEED)))
+    shuffled = [one["shuffled"] for one in judged]
     result = dict(
         made_by="models/validate.py",
         about=__doc__.split("\n\n")[1].replace("\n", " "),
-        parity=max(worst, worst_b),
+        parity=max([worst_b] + [one["parity"] for one in judged]),
         rows=a + b,
         shuffled=shuffled,
-        market=markets + markets_b,
-        plots=plots | plots_b,
+        market=[m for one in judged for m in one["market"]] + markets_b,
+        plots={city: one["plots"] for city, one in zip(arguments.city, judged, strict=True)} | plots_b,
     )
     lines = json.dumps(result, indent=1).splitlines()
     (HERE / "validation.json").write_text("\n".join(lines) + "\n")

@@ -4,8 +4,8 @@
 use isobar_engine::units::{SECOND, Timestamp};
 use isobar_sim::{Config, Running, Scene, Sim, Speed};
 use isobar_weather::{
-    Answer, City, ClimateReports, Error, Grid, OPEN_METEO_MODELS, Observations, OpenMeteo, Patience, Provider, Quality,
-    Secret, Source, SourceId, VisualCrossing, client,
+    Answer, City, ClimateReports, Error, Grid, Listed, OPEN_METEO_MODELS, Observations, OpenMeteo, Patience, Provider,
+    Quality, Secret, Source, SourceId, VisualCrossing, check_settlement, client,
 };
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -258,6 +258,31 @@ async fn a_page_that_was_confirmed_a_moment_ago_is_not_asked_for_again() {
     // Once the interval is over the server is asked, and what it said is not said again.
     let later = world.now().plus(61 * SECOND);
     assert!(provider.fetch(&|| later).await.is_err());
+}
+
+#[tokio::test]
+async fn the_rules_of_the_simulation_agree_with_the_registry() {
+    let world = World::start();
+    let get = async |path: &str| {
+        let client = client("test").expect("a client");
+        let answer = client.get(format!("{}/{path}", world.sim.rest_url)).send().await.expect("it is there");
+        answer.json::<serde_json::Value>().await.expect("json")
+    };
+    for city in cities() {
+        let series = get(&format!("series/{}", city.series())).await;
+        let listed = series["series"]["settlement_sources"].as_array().expect("sources").clone();
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or("").to_owned();
+        let sources: Vec<_> = listed.iter().map(|one| (text(&one["name"]), text(&one["url"]))).collect();
+        let sources: Vec<_> = sources.iter().map(|(name, url)| (name.as_str(), url.as_str())).collect();
+        let markets = get(&format!("markets?series_ticker={}", city.series())).await;
+        let markets = markets["markets"].as_array().expect("markets").clone();
+        assert_eq!(markets.len(), 6, "{city}");
+        for market in &markets {
+            let (rules, date) = (text(&market["rules_primary"]), jiff::civil::date(2026, 7, 1));
+            let listed = Listed { series: city.series(), date, rules: &rules, sources: &sources };
+            assert_eq!(check_settlement(&listed), Ok(city), "{rules}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod messages;
 mod refusal;
 mod render;
 mod rest;
+mod rules;
 mod scene;
 mod server;
 mod session;

@@ -323,12 +323,11 @@ impl Sim {
         let thread = std::thread::Builder::new().name("exchange".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a bound listener registers");
-                let weather = crate::weather_http::router(Arc::clone(&serving));
                 let router = crate::control::router()
                     .route("/trade-api/ws/v2", axum::routing::get(crate::socket::upgrade))
                     .fallback(venue)
                     .with_state(Arc::clone(&serving))
-                    .merge(weather);
+                    .merge(crate::weather_http::router(Arc::clone(&serving)));
                 tokio::select! {
                     () = accept(listener, router) => {}
                     () = serving.play(config.speed) => {}

@@ -68,7 +68,7 @@ struct Known {
 impl World {
     fn known(&self) -> Known {
         let venue = self.shared.venue();
-        Known { now: venue.now(), rows: venue.weather.clone() }
+        Known { now: venue.now(), rows: venue.core.weather.clone() }
     }
 
     fn station(&self, is: impl Fn(&Station) -> bool) -> Option<&Station> {

@@ -7,6 +7,7 @@
 
 mod city;
 mod climate_report;
+mod config;
 mod day;
 mod features;
 mod http;
@@ -22,6 +23,7 @@ mod value;
 
 pub use city::City;
 pub use climate_report::{ClimateReport, NoReport};
+pub use config::{SourceConfig, SourceKind};
 pub use day::DailyWeather;
 pub use features::{FEATURES, Feature, FeatureRow, History, MODELS, Need, NoFeatures, Sources, features};
 pub use http::Source;

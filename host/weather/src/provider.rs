@@ -183,6 +183,14 @@ enum Said {
     Reported(City, Date, SourceId, bool, u64),
 }
 
+impl Said {
+    const fn city(&self) -> City {
+        match self {
+            Self::Observed(city, ..) | Self::Forecast(city, ..) | Self::Reported(city, ..) => *city,
+        }
+    }
+}
+
 /// A source together with when it first said what it says.
 #[derive(Debug)]
 pub struct Remembering<S> {
@@ -195,7 +203,8 @@ impl<S> Remembering<S> {
         Self { inner, first: BTreeMap::new() }
     }
 
-    /// Gives every value the time of its first receipt, and forgets values that the source no longer tells.
+    /// Gives every value the time of its first receipt, and forgets values that the source no longer tells. Of a city that
+    /// could not be asked about nothing is forgotten: what it repeats afterwards is no younger for the gap.
     fn remember(&mut self, mut answer: Answer) -> Answer {
         let before = std::mem::take(&mut self.first);
         let mut stamp = |said: Said, stamps: &mut Stamps| {
@@ -221,6 +230,8 @@ impl<S> Remembering<S> {
             let said = Said::Reported(value.city, value.date, value.source, value.is_final, value.high_f.to_bits());
             stamp(said, &mut value.stamps);
         }
+        let silent: Vec<City> = answer.missing.iter().map(|(city, _)| *city).collect();
+        self.first.extend(before.into_iter().filter(|(said, _)| silent.contains(&said.city())));
         answer
     }
 }
@@ -260,6 +271,16 @@ mod tests {
         assert_eq!((again.received, again.published), (Timestamp(100), Timestamp(100)));
         assert_eq!(told(89.0, 300).received, Timestamp(300));
         assert_eq!(told(88.0, 400).received, Timestamp(400), "it was withdrawn in between");
+    }
+
+    #[test]
+    fn a_value_is_no_younger_for_a_gap_in_between() {
+        let mut source = Remembering::new(());
+        source.remember(forecast(88.0, 100));
+        let city = City::from_code("CHI").expect("a city");
+        let gone = Error::Unavailable { url: String::new(), last: String::new() };
+        source.remember(Answer { missing: vec![(city, gone)], ..Answer::default() });
+        assert_eq!(source.remember(forecast(88.0, 300)).weather.forecasts[0].stamps.received, Timestamp(100));
     }
 
     #[tokio::test]

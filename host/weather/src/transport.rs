@@ -14,7 +14,9 @@ use std::time::Duration;
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Pages that are kept; the one that was confirmed longest ago makes room.
-const MOST_PAGES: usize = 512;
+const MOST_PAGES: usize = 128;
+/// A page that was not confirmed for so long, nanoseconds, is forgotten, unless it need not be asked for yet.
+const FORGOTTEN: i64 = 15 * 60 * SECOND;
 
 /// The time of the run, asked for after an answer has arrived: what is stamped with it was known then.
 pub type Now<'a> = &'a (dyn Fn() -> Timestamp + Send + Sync);
@@ -111,7 +113,7 @@ impl Transport {
             let confirmed = now();
             match answer {
                 Some(page) => {
-                    self.make_room();
+                    self.make_room(confirmed);
                     self.pages.insert(key.clone(), Page { confirmed, ..page });
                 }
                 None => {
@@ -122,7 +124,9 @@ impl Transport {
         Ok(self.pages.get(&key).expect("it was there, or was put there above"))
     }
 
-    fn make_room(&mut self) {
+    fn make_room(&mut self, now: Timestamp) {
+        let kept = FORGOTTEN.max(self.patience.interval);
+        self.pages.retain(|_, page| now.since(page.confirmed) <= kept);
         while self.pages.len() >= MOST_PAGES {
             let oldest = self.pages.iter().min_by_key(|(_, page)| page.confirmed).map(|(key, _)| key.clone());
             self.pages.remove(&oldest.expect("the memory is not empty"));
