@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// A strategy host for Kalshi weather markets: live feed, order books, models and hot-swapped WebAssembly strategies.
 ///
-/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a replay differs, 4 a component is refused.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a replay or a forecast differs, 4 a component is refused.
 #[derive(Debug, Parser)]
 #[command(name = "isobar", version)]
 pub struct Cli {
@@ -17,7 +17,9 @@ pub struct Cli {
 pub enum Command {
     /// Trade a simulated or recorded day on paper: what `make run` starts
     Demo(Demo),
-    /// Run the host by a configuration file (dry run: orders meet the paper exchange)
+    /// Run the simulated exchange alone, for any client (see docs/sim.md)
+    Sim(Sim),
+    /// Run the host by a configuration file (a dry run unless told otherwise: orders meet the paper exchange)
     Run(Run),
     /// Turn a capture of the venue's WebSocket into a run
     Import(Import),
@@ -33,8 +35,56 @@ pub enum Command {
     Decisions(Decisions),
     /// Rebuild the SQL projection of a run from its journals
     Project(Project),
+    /// Draw a city's distribution over degrees and brackets beside the market's prices
+    Forecast(Forecast),
+    /// List the model bundles and how good they are, and score those of a run
+    Models(Models),
+    /// Ask the models of a run again about the journaled inputs, and compare
+    VerifyForecasts(VerifyForecasts),
     /// Write the features that models are trained with, as the host makes them for trading (CSV)
     Features(Features),
+    /// Stop a run that goes on from trading: pull everything, and say whether nothing rests
+    Halt(Halt),
+    /// Let a halted run trade again
+    Rearm(Operate),
+    /// Show what a run that goes on does
+    Status(Operate),
+}
+
+#[derive(Debug, Args)]
+pub struct Forecast {
+    /// Short name of the city, for example CHI
+    pub city: String,
+    /// The moment, for example 2026-07-01T15:00:00Z; the end of the run without it
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Folder of the run; the newest in runs/ without it
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Models {
+    /// Folder of a run whose models are scored on its settled city-days, shadows beside the traded ones
+    pub run: Option<PathBuf>,
+    /// Folder of the bundles
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyForecasts {
+    /// Folder of the run
+    pub run: PathBuf,
+    /// ONNX Runtime's shared library; ORT_DYLIB_PATH or the one that `make` fetches without it
+    #[arg(long, value_name = "FILE")]
+    pub library: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -71,11 +121,92 @@ pub struct Demo {
     pub output: Screen,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KeyType {
+    /// 32 bytes, what the venue makes by default
+    Ed25519,
+    /// 2048 bits, what most client libraries read
+    Rsa,
+}
+
+#[derive(Debug, Args)]
+pub struct Sim {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: std::net::SocketAddr,
+    /// An account that signs with the private half of this public key (PEM, BEGIN PUBLIC KEY); once for each account
+    #[arg(long = "key", value_name = "ID=PUBLIC.PEM")]
+    pub keys: Vec<String>,
+    /// Accounts for which a key is made; one where there is no --key
+    #[arg(long, value_name = "N")]
+    pub new_keys: Option<u16>,
+    /// Folder of the new private keys, readable by you alone
+    #[arg(long, value_name = "DIR", default_value = "run/sim-keys")]
+    pub key_dir: PathBuf,
+    /// Kind of new keys
+    #[arg(long, value_enum, default_value_t = KeyType::Ed25519)]
+    pub key_type: KeyType,
+    /// Dollars of each account
+    #[arg(long, default_value_t = 10_000)]
+    pub cash: i32,
+    /// Rate limits: basic, advanced, expert, premier, paragon, prime, prestige, or unlimited
+    #[arg(long, default_value = "basic", value_parser = tier)]
+    pub tier: isobar_sim::Tier,
+    /// Connections of one account at a time
+    #[arg(long, default_value_t = 200)]
+    pub connections: usize,
+    /// Seed of everything that is left to chance
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many times faster than real time
+    #[arg(long, default_value_t = 1)]
+    pub speed: u32,
+    /// When the exchange's clock begins (RFC 3339); now without it
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<jiff::Timestamp>,
+    /// Climate day of the six events; without it the day of the start, or the next one from eight in the evening
+    #[arg(long)]
+    pub date: Option<jiff::civil::Date>,
+    /// Nobody trades but clients
+    #[arg(long, conflicts_with = "recording")]
+    pub quiet: bool,
+    /// Recorded quotes as background liquidity: a folder like the recordings' `data`
+    #[arg(long, value_name = "DIR")]
+    pub recording: Option<PathBuf>,
+    /// Only this recorded day, see `isobar demo --help`
+    #[arg(long, requires = "recording")]
+    pub day: Option<String>,
+    /// No pause of trading on Thursdays from 03:00 to 05:00 Eastern time
+    #[arg(long)]
+    pub no_maintenance: bool,
+    /// Serve public channels also to connections that are not signed, which the venue does not
+    #[arg(long)]
+    pub unsigned_feed: bool,
+    /// Makers pay a quarter of a taker's fee
+    #[arg(long)]
+    pub maker_fees: bool,
+    /// Stop by itself after so many seconds
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn tier(word: &str) -> Result<isobar_sim::Tier, String> {
+    isobar_sim::Tier::parse(word).ok_or_else(|| format!("`{word}` is no tier"))
+}
+
 #[derive(Debug, Args)]
 pub struct Run {
     /// The configuration, see isobar.example.toml
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Trade the slot of [live] with real money; see docs/going-live.md. A live run that was killed goes on
+    #[arg(long)]
+    pub live: bool,
+    /// Begin a new live run even where the last one was killed: the account is taken over as it is
+    #[arg(long, requires = "live")]
+    pub fresh: bool,
     /// Stop by itself after so many seconds
     #[arg(long)]
     pub seconds: Option<u64>,
@@ -238,4 +369,32 @@ pub struct Features {
     /// File to write; standard output without it
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Halt {
+    /// Folder of the run; the only one that goes on in --runs without it
+    pub run: Option<PathBuf>,
+    /// Where runs are
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
+    /// Why, for the journal
+    #[arg(long, default_value = "the operator")]
+    pub reason: String,
+    /// Wait at most so many seconds for the proof that nothing rests
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub wait: u64,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Operate {
+    /// Folder of the run; the only one that goes on in --runs without it
+    pub run: Option<PathBuf>,
+    /// Where runs are
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
+    #[arg(long)]
+    pub json: bool,
 }

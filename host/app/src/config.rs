@@ -5,7 +5,8 @@
 //! place that knows defaults and reads the environment; it starts nothing and opens no other file.
 
 use isobar_engine::market::FeeSchedule;
-use isobar_engine::units::{Money, Quantity, SECOND};
+use isobar_engine::units::{Money, Probability, SECOND};
+use isobar_kalshi::sign::KeySource;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,8 +14,12 @@ use std::time::Duration;
 use toml::{Spanned, Value};
 
 mod decimal;
+mod limits;
+mod live;
 
 pub use decimal::Decimal;
+pub use limits::Limits;
+pub use live::Live;
 
 /// The documented example, which says the same as an empty file and adds the two strategies of `make run`.
 pub const EXAMPLE: &str = include_str!("../../../isobar.example.toml");
@@ -25,6 +30,12 @@ pub const SERIES: [&str; 6] = ["KXHIGHCHI", "KXHIGHAUS", "KXHIGHDEN", "KXHIGHLAX
 /// Where `make` puts ONNX Runtime, from the repository's root.
 const LIBRARY: &str = ".tools/onnxruntime/libonnxruntime.so";
 
+/// The variable of the environment that holds the key of Visual Crossing.
+pub const KEY_OF_VISUAL_CROSSING: &str = "VISUAL_CROSSING_KEY";
+
+/// The variable of the environment that holds the address of the database with the guide's weather tables.
+pub const DATABASE_OF_WEATHER: &str = "WEATHER_DATABASE_URL";
+
 /// Everything that a run can be told, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -32,10 +43,14 @@ pub struct Config {
     pub venue: Venue,
     /// How books are received and when they are stale.
     pub feed: Feed,
+    /// Where weather comes from.
+    pub weather: Weather,
     /// Model bundles and their pace.
     pub models: Models,
     /// What one slot may do.
     pub limits: Limits,
+    /// The slot that may trade with real money and how; nothing where all trade on paper.
+    pub live: Option<Live>,
     /// How paper orders fill.
     pub paper: Paper,
     /// What fills cost.
@@ -53,6 +68,19 @@ pub struct Venue {
     pub addresses: Option<Addresses>,
     /// Series to follow, at least one, in the order of the file.
     pub series: Vec<String>,
+    /// The key of an account. The venue's feed needs one even in a dry run; a key that may only read is enough for that.
+    pub key: Option<Key>,
+    /// The exchange is `isobar sim`: its clock is taken over.
+    pub simulated: bool,
+}
+
+/// The key of an account at the venue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its id, which is no secret.
+    pub id: String,
+    /// Where the private key is read from.
+    pub source: KeySource,
 }
 
 /// The addresses of an exchange.
@@ -75,28 +103,42 @@ pub struct Feed {
     pub stale_by_last_change: bool,
 }
 
+/// Where weather comes from, unless the simulated exchange tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weather {
+    /// The sources to ask, as bundles name them.
+    pub sources: Vec<String>,
+    /// Address of Open-Meteo.
+    pub open_meteo: String,
+    /// Address of the National Weather Service.
+    pub nws: String,
+    /// Address of Visual Crossing; its key is [`KEY_OF_VISUAL_CROSSING`].
+    pub visual_crossing: String,
+    /// How the sources can reach whoever asks them: the National Weather Service wants to know.
+    pub contact: String,
+    /// Recorded days before the run, for the features that look back: files as `isobar features` reads them.
+    pub history: Vec<PathBuf>,
+}
+
 /// Model bundles and their pace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Models {
-    /// Folder with one bundle a series.
+    /// Folder with one bundle a city, watched while a run lasts.
     pub folder: PathBuf,
+    /// Folder with bundles that are scored beside those and never traded on.
+    pub shadow: Option<PathBuf>,
     /// ONNX Runtime's shared library.
     pub library: PathBuf,
     /// Least time between two predictions for a city, nanoseconds (INFERENCE_COOLDOWN_SEC).
     pub cooldown: i64,
     /// Oldest forecast to trade on, nanoseconds since its newest input was published.
     pub forecast_age: i64,
-}
-
-/// What one slot may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Most contracts held in one market, YES or NO, open orders counted as filled (MAX_POSITION_PER_MARKET).
-    pub position: Quantity,
-    /// Most contracts of one order.
-    pub order: Quantity,
-    /// Most orders open at once.
-    pub open_orders: u32,
+    /// The same for the values of one source, by its name.
+    pub source_age: BTreeMap<String, i64>,
+    /// Longest that a model may take, in the machine's time.
+    pub deadline: Duration,
+    /// What a bracket keeps at most that observations rule out, until an official report does.
+    pub floor: Probability,
 }
 
 /// How paper orders fill.
@@ -224,9 +266,12 @@ struct Raw {
     #[serde(default)]
     feed: RawFeed,
     #[serde(default)]
+    weather: RawWeather,
+    #[serde(default)]
     models: RawModels,
     #[serde(default)]
-    limits: RawLimits,
+    limits: limits::RawLimits,
+    live: Option<Spanned<live::RawLive>>,
     #[serde(default)]
     paper: RawPaper,
     #[serde(default)]
@@ -246,6 +291,11 @@ struct RawVenue {
     rest: Option<Spanned<String>>,
     websocket: Option<Spanned<String>>,
     series: Option<Spanned<Vec<String>>>,
+    simulated: Option<bool>,
+    key_id: Option<Spanned<String>>,
+    key_file: Option<PathBuf>,
+    key_variable: Option<String>,
+    key_credential: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -266,21 +316,29 @@ enum RawStale {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct RawModels {
-    folder: Option<PathBuf>,
-    library: Option<PathBuf>,
-    #[serde(rename = "INFERENCE_COOLDOWN_SEC")]
-    cooldown_sec: RawNumber,
-    max_forecast_age_sec: RawNumber,
+struct RawWeather {
+    sources: Option<Vec<String>>,
+    open_meteo: Option<Spanned<String>>,
+    nws: Option<Spanned<String>>,
+    visual_crossing: Option<Spanned<String>>,
+    contact: Option<String>,
+    #[serde(default)]
+    history: Vec<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct RawLimits {
-    #[serde(rename = "MAX_POSITION_PER_MARKET")]
-    position: RawNumber,
-    max_order_contracts: RawNumber,
-    max_open_orders: RawNumber,
+struct RawModels {
+    folder: Option<PathBuf>,
+    shadow: Option<PathBuf>,
+    library: Option<PathBuf>,
+    #[serde(rename = "INFERENCE_COOLDOWN_SEC")]
+    cooldown_sec: RawNumber,
+    max_forecast_age_sec: RawNumber,
+    #[serde(default)]
+    max_source_age_sec: BTreeMap<String, Spanned<Value>>,
+    deadline_ms: RawNumber,
+    ruled_out_probability: RawNumber,
 }
 
 #[derive(Deserialize, Default)]
@@ -387,15 +445,18 @@ struct Source<'a> {
 
 impl Source<'_> {
     fn config(&self, raw: Raw, library: Option<PathBuf>) -> Result<Config, Problem> {
+        let slots = self.slots(raw.slot)?;
         Ok(Config {
             venue: self.venue(raw.venue)?,
             feed: self.feed(raw.feed)?,
+            weather: self.weather(raw.weather)?,
             models: self.models(raw.models, library)?,
-            limits: self.limits(raw.limits)?,
+            limits: self.limits(raw.limits, raw.live.as_ref().map(|live| live.span().start))?,
+            live: raw.live.map(|live| self.live(live, &slots)).transpose()?,
             paper: self.paper(raw.paper)?,
             fees: self.fees(raw.fees)?,
             run_dir: self.path(raw.run.dir, "runs"),
-            slots: self.slots(raw.slot)?,
+            slots,
         })
     }
 
@@ -410,8 +471,24 @@ impl Source<'_> {
                 return Err(Problem::new(alone.span().start, "venue.rest and venue.websocket go together"));
             }
         };
+        let simulated = raw.simulated.unwrap_or(false);
+        let sources = [
+            raw.key_file.map(|file| KeySource::File(self.path(Some(file), ""))),
+            raw.key_variable.map(KeySource::Variable),
+            raw.key_credential.map(KeySource::Credential),
+        ];
+        let mut sources = sources.into_iter().flatten();
+        let key = match (raw.key_id, sources.next(), sources.next()) {
+            (None, None, _) => None,
+            (Some(id), Some(source), None) => Some(Key { id: id.into_inner(), source }),
+            (id, _, _) => {
+                let at = id.map_or(0, |id| id.span().start);
+                let problem = "venue.key_id goes with exactly one of key_file, key_variable and key_credential";
+                return Err(Problem::new(at, problem));
+            }
+        };
         let Some(series) = raw.series else {
-            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec() });
+            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec(), key, simulated });
         };
         let at = series.span().start;
         let series = series.into_inner();
@@ -428,7 +505,7 @@ impl Source<'_> {
                 return Err(Problem::new(at, format!("venue.series names {name} twice")));
             }
         }
-        Ok(Venue { addresses, series })
+        Ok(Venue { addresses, series, key, simulated })
     }
 
     fn feed(&self, raw: RawFeed) -> Result<Feed, Problem> {
@@ -439,30 +516,49 @@ impl Source<'_> {
         })
     }
 
+    fn weather(&self, raw: RawWeather) -> Result<Weather, Problem> {
+        let place = |key: &str, named: Option<Spanned<String>>, default: &str| match named {
+            Some(named) => address(key, &named, ["https://", "http://"]),
+            None => Ok(default.to_owned()),
+        };
+        let trained = || ["open_meteo", "nws_observation", "nws_climate_report"].map(str::to_owned).to_vec();
+        Ok(Weather {
+            sources: raw.sources.unwrap_or_else(trained),
+            open_meteo: place("weather.open_meteo", raw.open_meteo, "https://api.open-meteo.com")?,
+            nws: place("weather.nws", raw.nws, "https://api.weather.gov")?,
+            visual_crossing: place(
+                "weather.visual_crossing",
+                raw.visual_crossing,
+                "https://weather.visualcrossing.com",
+            )?,
+            history: raw.history.into_iter().map(|file| self.folder.join(file)).collect(),
+            contact: raw.contact.unwrap_or_else(|| "an operator who left no address".to_owned()),
+        })
+    }
+
     fn models(&self, raw: RawModels, library: Option<PathBuf>) -> Result<Models, Problem> {
         let library = match (raw.library, library) {
             (None, Some(library)) => library,
             (named, _) => self.path(named, LIBRARY),
         };
+        let source_age = raw.max_source_age_sec.into_iter().map(|(source, age)| {
+            let age = self.seconds(&format!("models.max_source_age_sec.{source}"), &Some(age), 0)?;
+            Ok((source, age))
+        });
+        let deadline = Range { decimals: 6, least: 1_000_000, most: 60_000_000_000, default: 1_000_000_000 };
+        let deadline = self.number("models.deadline_ms", &raw.deadline_ms, deadline)?;
+        let floor = Range { decimals: 6, least: 0, most: 10_000, default: 1_000 };
+        let floor = self.number("models.ruled_out_probability", &raw.ruled_out_probability, floor)?;
+        let floor = u32::try_from(floor).expect("inside its range");
         Ok(Models {
             folder: self.path(raw.folder, "models"),
+            shadow: raw.shadow.map(|shadow| self.folder.join(shadow)),
             library,
             cooldown: self.seconds("models.INFERENCE_COOLDOWN_SEC", &raw.cooldown_sec, 30)?,
             forecast_age: self.seconds("models.max_forecast_age_sec", &raw.max_forecast_age_sec, 129_600)?,
-        })
-    }
-
-    fn limits(&self, raw: RawLimits) -> Result<Limits, Problem> {
-        let contracts = |key, raw: &RawNumber, default| {
-            let range = Range { decimals: 2, least: 0, most: 100_000_000, default };
-            self.number(key, raw, range).map(|units| Quantity::new(units.unsigned_abs()))
-        };
-        let open = Range { decimals: 0, least: 0, most: 10_000, default: 200 };
-        let open_orders = self.number("limits.max_open_orders", &raw.max_open_orders, open)?;
-        Ok(Limits {
-            position: contracts("limits.MAX_POSITION_PER_MARKET", &raw.position, 5_000)?,
-            order: contracts("limits.max_order_contracts", &raw.max_order_contracts, 5_000)?,
-            open_orders: u32::try_from(open_orders).expect("inside its range"),
+            source_age: source_age.collect::<Result<_, _>>()?,
+            deadline: Duration::from_nanos(deadline.unsigned_abs()),
+            floor: Probability::new(floor).expect("inside its range"),
         })
     }
 

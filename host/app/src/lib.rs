@@ -3,9 +3,11 @@
 //! It is the single writer of the order and the time of events, of the driver loop and of the configuration, and holds no
 //! business rules. The data path is in `driver` (in), `follower` (slots) and `slot` (one step).
 
+mod chart;
 mod cli;
 mod clock;
 mod config;
+mod control;
 mod decision_log;
 mod demo;
 mod deploy;
@@ -17,14 +19,23 @@ mod forecasts;
 mod host;
 mod identity;
 mod import;
+mod live;
 mod look;
 mod message;
+mod models;
+mod operate;
 mod registry;
 mod replay;
 mod rerun;
+mod resume;
 mod screen;
+mod seat;
+mod sim;
 mod slot;
 mod summary;
+mod trader;
+mod verify;
+mod weather;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -32,7 +43,7 @@ use cli::{Cli, Command};
 use serde::Serialize;
 use std::process::ExitCode;
 
-/// Exit code of a replay that differs.
+/// Exit code of a replay or a forecast that differs.
 const DIFFERS: u8 = 3;
 /// Exit code of a check that refuses a component.
 const REFUSED: u8 = 4;
@@ -57,6 +68,7 @@ pub fn main() -> ExitCode {
 fn obey(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(demo) => demo::demo(&demo)?,
+        Command::Sim(sim) => sim::sim(&sim)?,
         Command::Run(run) => demo::run(&run)?,
         Command::Import(import) => {
             let settings = host::settings(&config::Config::example());
@@ -95,6 +107,36 @@ fn obey(command: Command) -> Result<ExitCode> {
         Command::Project(project) => {
             let counts = look::project(&project)?;
             print(project.json, &counts, || look::render_counts(&counts))?;
+        }
+        Command::Forecast(forecast) => {
+            let shown = chart::forecast(&forecast)?;
+            print(forecast.json, &shown, || chart::render(&shown))?;
+        }
+        Command::Models(models) => {
+            let outcome = models::models(&models)?;
+            print(models.json, &outcome, || models::render(&outcome))?;
+        }
+        Command::VerifyForecasts(verify) => {
+            let outcome = verify::verify(&verify)?;
+            print(verify.json, &outcome, || verify::render(&outcome))?;
+            if !outcome.identical {
+                return Ok(ExitCode::from(DIFFERS));
+            }
+        }
+        Command::Halt(halt) => {
+            let outcome = operate::halt(&halt)?;
+            print(halt.json, &outcome, || operate::render(&outcome))?;
+            if !outcome.flat() {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Rearm(command) => {
+            let outcome = operate::rearm(&command)?;
+            print(command.json, &outcome, || operate::render(&outcome))?;
+        }
+        Command::Status(command) => {
+            let outcome = operate::status(&command)?;
+            print(command.json, &outcome, || operate::render(&outcome))?;
         }
     }
     Ok(ExitCode::SUCCESS)

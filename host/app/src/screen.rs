@@ -3,13 +3,15 @@
 use crate::decision_log::{self, Act, Palette};
 use isobar_engine::event::{Body, Component, Fault, Report};
 use isobar_engine::market::{Market, MarketId};
+use isobar_engine::opinion::Role;
 use isobar_engine::snapshot::{Decision, Snapshot};
-use isobar_engine::units::{Side, Timestamp};
+use isobar_engine::units::{Digest, Side, Timestamp};
 use isobar_store::SlotRecord;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -177,6 +179,27 @@ impl Screen {
                 |_| format!("{} {slot:<7}  STOPPED after {faults} faults in a row", clock(at)),
                 |_| json!({"type": "stopped", "at": at.0, "slot": slot, "faults": faults}),
             ),
+            Report::ForeignFill { market, side, price, quantity, fee, position } => {
+                let verb = if *side == Side::Bid { "bought" } else { "sold" };
+                self.line(
+                    |state| {
+                        let (ticker, held) = (state.ticker(*market), position.div_euclid(100));
+                        format!(
+                            "{} {slot:<7}  FOREIGN {ticker} {verb} {quantity} @ {price} (fee {fee}), now {held}",
+                            clock(at)
+                        )
+                    },
+                    |state| {
+                        json!({"type": "foreign_fill", "at": at.0, "slot": slot, "ticker": state.ticker(*market),
+                            "side": verb, "price": price.to_string(), "quantity": quantity.to_string(),
+                            "fee": fee.to_string(), "position": position})
+                    },
+                );
+            }
+            Report::Notice(notice) => self.line(
+                |_| format!("{} {slot:<7}  NOTICE {notice}", clock(at)),
+                |_| json!({"type": "notice", "at": at.0, "slot": slot, "text": notice.to_string(), "notice": notice}),
+            ),
             Report::Placed { .. } | Report::Cancelled { .. } => {}
         }
     }
@@ -204,7 +227,7 @@ impl Screen {
                         Err(reason) => format!("{} forecast {}: no opinion: {reason}", clock(at), forecast.event),
                     },
                     |_| {
-                        json!({"type": "forecast", "at": at.0, "event": forecast.event,
+                        json!({"type": "forecast", "at": at.0, "event": forecast.event, "model": forecast.model.to_string(),
                             "ppm": told.as_ref().ok().map(|p| p.iter().map(|(_, ppm)| *ppm).collect::<Vec<_>>()),
                             "reason": told.as_ref().err()})
                     },
@@ -244,6 +267,29 @@ impl Screen {
                 json!({"type": "swapped", "slot": slot, "component": hash, "name": component.name, "path": path,
                     "took_ms": took_ms})
             },
+        );
+        self.flush();
+    }
+
+    /// Another bundle speaks for a city.
+    pub fn model_swapped(&self, city: &str, role: Role, model: Digest, path: &Path, took: Duration) {
+        let (hash, took_ms) = (model.to_string(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        self.line(
+            |_| format!("{city}: {role} model is now {} from {}, {took_ms} ms", &hash[..12], path.display()),
+            |_| {
+                json!({"type": "model_swapped", "city": city, "role": role.to_string(), "model": hash,
+                    "path": path.display().to_string(), "took_ms": took_ms})
+            },
+        );
+        self.flush();
+    }
+
+    /// A bundle was offered and not taken.
+    pub fn model_refused(&self, path: &Path, reason: &str) {
+        let path = path.display();
+        self.line(
+            |_| format!("refused {path}: {reason}; the model before goes on"),
+            |_| json!({"type": "model_refused", "path": path.to_string(), "reason": reason}),
         );
         self.flush();
     }

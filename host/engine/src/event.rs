@@ -6,10 +6,16 @@
 //! answer and are journaled in the slot's own journal.
 
 use crate::market::{Market, MarketId, MarketStatus};
+use crate::opinion::{Opinion, Role};
 use crate::order::{OrderId, RefusalReason};
 use crate::snapshot::{Decision, Snapshot};
 use crate::units::{Digest, Money, Price, Probability, Quantity, Side, Timestamp};
+use crate::venue::{
+    Account, Command, ExchangeStatus, OrderReport, OrderStatus, RejectReason, Request, RequestKind, VenueFill,
+    VenuePosition,
+};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One external input of a run: a line of the feed journal is `(seq, at, Input)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +32,8 @@ pub enum Input<'a> {
         use_yes_price: bool,
         /// Somebody else subscribed (an imported capture): nothing is sent, acknowledgements are adopted as they come.
         observed: bool,
+        /// Whether the channels of the account (own orders, fills, positions, order groups) are subscribed too.
+        private: bool,
     },
     /// One text frame as received, without any change.
     Frame {
@@ -49,7 +57,7 @@ pub enum Input<'a> {
     },
     /// An engine doubts its book of a market (negative level, crossed too long): ask for it anew.
     Resync(MarketId),
-    /// A model's opinion on a city-day, or that it has none.
+    /// An opinion on a city-day without what it was made of: somebody else's, or an older journal's.
     Forecast(Forecast),
     /// The venue paid a market: a YES contract is worth `value`.
     Settled {
@@ -62,6 +70,51 @@ pub enum Input<'a> {
     Tick,
     /// Last record of a run that ended in order.
     Closing,
+    /// The venue answered a request of the live slot over REST.
+    Answered {
+        /// The request.
+        request: Request,
+        /// HTTP status.
+        status: u16,
+        /// The body as received.
+        #[serde(with = "serde_bytes")]
+        body: &'a [u8],
+    },
+    /// A request of the live slot got no answer.
+    Unanswered {
+        /// The request.
+        request: Request,
+        /// Whether it may have reached the venue. One that never left the host certainly did not.
+        sent: bool,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The account as read over REST, in the venue's spellings where only the protocol core can resolve them.
+    Account(AccountRead),
+    /// What the exchange says of itself.
+    Exchange(ExchangeStatus),
+    /// How far the venue's clock is ahead of ours, nanoseconds.
+    Skew(i64),
+    /// An operator's command.
+    Command(Command),
+    /// A model's opinion with what it was made of. Strategies see the forecast in it where it is a traded one.
+    Opinion(Box<Opinion>),
+    /// From here on this bundle speaks for a city.
+    ModelSwapped {
+        /// Short name of the city.
+        city: String,
+        /// What it is for.
+        role: Role,
+        /// Hash of the bundle.
+        model: Digest,
+    },
+    /// A bundle was offered and not taken: the one before goes on.
+    ModelRefused {
+        /// Its folder.
+        path: String,
+        /// Why, for people.
+        reason: String,
+    },
 }
 
 /// Facts that hold for a whole run.
@@ -77,6 +130,9 @@ pub struct Opening {
     pub stale_after: i64,
     /// Where the frames came from, for people: an address or the name of a capture.
     pub source: String,
+    /// Age of a message, nanoseconds from the venue's sending to our receiving, beyond which a book is not believed; 0 for
+    /// never (captures, whose recorder's clock is not known).
+    pub late_after: i64,
 }
 
 /// The probabilities that one model gives to the brackets of one city-day.
@@ -92,6 +148,44 @@ pub struct Forecast {
     pub inputs: Digest,
     /// One probability a market, summing to exactly 1 000 000 ppm, or the reason why there is no opinion.
     pub outcome: Result<Vec<(MarketId, Probability)>, String>,
+}
+
+/// One read of the account, before the protocol core resolved whose orders these are; see [`Account`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRead {
+    /// Money at hand on the shard of the weather markets.
+    pub cash: Money,
+    /// Open positions in listed markets.
+    pub positions: Vec<VenuePosition>,
+    /// Orders that rest, and those of ours that ended since `since`.
+    pub orders: Vec<OrderRead>,
+    /// Fills since `since`, oldest first, each with the venue's id of its order.
+    pub fills: Vec<(String, VenueFill)>,
+    /// What the read of orders and fills reaches back to.
+    pub since: Timestamp,
+    /// The read side was at least as new as this.
+    pub as_of: Timestamp,
+}
+
+/// An order as the venue shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderRead {
+    /// The client order id; empty where it has none.
+    pub client: String,
+    /// The venue's id.
+    pub id: String,
+    /// Its market.
+    pub market: MarketId,
+    /// Its side.
+    pub side: Side,
+    /// Limit, YES price.
+    pub price: Price,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Contracts filled so far.
+    pub filled: Quantity,
+    /// Contracts that still rest.
+    pub remaining: Quantity,
 }
 
 /// Price and total size resting at it.
@@ -150,6 +244,8 @@ pub enum StaleReason {
     Corrupt,
     /// Bids and asks crossed for too long.
     Crossed,
+    /// Its messages come too long after they were sent: it may be current, for a moment that is gone.
+    Late,
 }
 
 /// What the engine applies: an input after the venue's protocol core, or an answer of the slot.
@@ -213,8 +309,40 @@ pub enum Body {
         /// Worth of a YES contract.
         value: Price,
     },
-    /// See [`Input::Forecast`].
+    /// See [`Input::Forecast`] and [`Input::Opinion`].
     Forecast(Forecast),
+    /// The venue says something about an order of ours: an answer of REST or a message of the socket.
+    Order {
+        /// The order.
+        order: OrderId,
+        /// What it says.
+        report: OrderReport,
+    },
+    /// The account traded.
+    Fill(VenueFill),
+    /// A position as the venue pushes it: it checks ours.
+    Position {
+        /// The market.
+        market: MarketId,
+        /// Signed, 1/100 contracts.
+        contracts: i64,
+    },
+    /// See [`Input::Account`].
+    Account(Account),
+    /// The order group was triggered (or reset): the venue cancelled what was in it.
+    Group {
+        /// Whether it takes no orders now.
+        triggered: bool,
+    },
+    /// Messages about the account may have been lost: a private channel ended or came back. Books may be whole. (A lost
+    /// connection says so by [`Body::Stale`].)
+    Unheard,
+    /// See [`Input::Exchange`].
+    Exchange(ExchangeStatus),
+    /// See [`Input::Skew`].
+    Skew(i64),
+    /// See [`Input::Command`].
+    Command(Command),
     /// See [`Input::Tick`].
     Tick,
     /// A component answered a question.
@@ -291,6 +419,8 @@ pub enum Effect {
     Resync(MarketId),
     /// Something happened to an order or a position; nothing to do but tell.
     Report(Report),
+    /// Ask the venue this, and bring its answer as [`Input::Answered`] or [`Input::Unanswered`].
+    Send(Request),
 }
 
 /// What happened in a slot. Reports are derived: the SQL projection and the screen are made of them.
@@ -374,6 +504,122 @@ pub enum Report {
         /// How many in a row.
         faults: u32,
     },
+    /// The account traded by an order that this slot did not place. The venue nets it, so it is booked.
+    ForeignFill {
+        /// The market.
+        market: MarketId,
+        /// Its side.
+        side: Side,
+        /// YES price of the fill.
+        price: Price,
+        /// Contracts.
+        quantity: Quantity,
+        /// Fee of this fill.
+        fee: Money,
+        /// Position in the market after the fill, signed 1/100 contracts.
+        position: i64,
+    },
+    /// Something about the slot as a whole, or about how an order fares at the venue. Its `Display` is for people.
+    Notice(Notice),
+}
+
+/// What a person who watches a slot has to know besides orders and fills.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    /// The slot places nothing more and pulls everything.
+    Halted {
+        /// Why.
+        reason: String,
+    },
+    /// The slot winds down: it places nothing more and pulls everything.
+    Winding,
+    /// After a halt or a wind down nothing of ours rests: for a live slot, the venue's own list of orders says so.
+    Flat,
+    /// After a halt or a wind down the venue still shows orders of ours.
+    StillResting {
+        /// How many.
+        orders: u32,
+    },
+    /// The slot trades again.
+    Rearmed,
+    /// The slot stays halted.
+    NotRearmed {
+        /// Why.
+        reason: String,
+    },
+    /// The ledger was taken over from the venue.
+    Adopted {
+        /// Cash.
+        cash: Money,
+        /// Markets with a position.
+        positions: u32,
+    },
+    /// The account was read and equals the ledger: orders pass.
+    Proved,
+    /// The account may differ from the ledger: no orders pass until it was read.
+    Unproved {
+        /// Why.
+        reason: String,
+    },
+    /// Orders that this slot did not place rest on the account; they are left alone.
+    ForeignOrders {
+        /// How many.
+        orders: u32,
+    },
+    /// Whether a request about an order took effect is not known.
+    Unknown {
+        /// The order.
+        order: OrderId,
+        /// The request.
+        request: RequestKind,
+    },
+    /// The venue refused a request about an order.
+    Refused {
+        /// The order.
+        order: OrderId,
+        /// The request.
+        request: RequestKind,
+        /// Why.
+        reason: RejectReason,
+    },
+    /// Other limits are in force.
+    Limits {
+        /// Names of those that let more pass than before.
+        loosened: Vec<String>,
+    },
+    /// Limits that let more pass than before were not confirmed: the old ones stay in force, all of them.
+    LimitsUnconfirmed {
+        /// Names of those that would let more pass.
+        loosened: Vec<String>,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Halted { reason } => write!(f, "halted: {reason}"),
+            Self::Winding => f.write_str("winding down: nothing new is placed"),
+            Self::Flat => f.write_str("nothing of ours rests"),
+            Self::StillResting { orders } => write!(f, "{orders} orders of ours still rest"),
+            Self::Rearmed => f.write_str("armed again"),
+            Self::NotRearmed { reason } => write!(f, "not armed: {reason}"),
+            Self::Adopted { cash, positions } => {
+                write!(f, "the account was taken over: cash {cash}, {positions} markets with a position")
+            }
+            Self::Proved => f.write_str("the account equals the ledger"),
+            Self::Unproved { reason } => write!(f, "no orders until the account was read: {reason}"),
+            Self::ForeignOrders { orders } => write!(f, "{orders} orders that this slot did not place rest"),
+            Self::Unknown { order, request } => write!(f, "order {}: the outcome of {request:?} is unknown", order.0),
+            Self::Refused { order, request, reason } => {
+                write!(f, "order {}: the venue refused {request:?}: {reason:?}", order.0)
+            }
+            Self::Limits { loosened } if loosened.is_empty() => f.write_str("tighter limits are in force"),
+            Self::Limits { loosened } => write!(f, "other limits are in force, looser: {}", loosened.join(", ")),
+            Self::LimitsUnconfirmed { loosened } => {
+                write!(f, "the old limits stay: looser ones were not confirmed: {}", loosened.join(", "))
+            }
+        }
+    }
 }
 
 /// Why an order ended before it was filled.
@@ -387,8 +633,22 @@ pub enum CancelReason {
     PostOnly,
     /// Its market closed, was paused or settled.
     MarketClosed,
-    /// The book was stale when it would have arrived.
+    /// The book was stale when it would have arrived, or became stale while it rested.
     Stale,
     /// The component failed.
     Fault,
+    /// The slot was halted or winds down.
+    Halted,
+    /// It is beyond limits that were tightened, or the day's loss reached its limit.
+    Limits,
+    /// Its expiry came.
+    Expired,
+    /// The venue refused it.
+    Refused,
+    /// It never left the host.
+    Unsent,
+    /// The venue does not know it: its request never took effect, or it ended without a word.
+    Absent,
+    /// The venue ended it for reasons of its own: an own order would have met it, a pause, the order group.
+    Venue,
 }

@@ -4,7 +4,9 @@ mod support;
 
 use isobar_engine::event::{Body, Input, Level, StaleReason, Trade};
 use isobar_engine::market::{MarketId, MarketStatus};
-use isobar_engine::units::{Price, Quantity, SECOND, Side, Timestamp};
+use isobar_engine::order::OrderId;
+use isobar_engine::units::{Money, Price, Quantity, SECOND, Side, Timestamp};
+use isobar_engine::venue::{OrderReport, OrderStatus, TradeId, VenueFill};
 use isobar_kalshi::protocol::Transmit;
 use support::{BRACKET, Bench, TAIL, frames};
 
@@ -65,11 +67,31 @@ fn every_message_type_has_its_body() {
         Body::Status { market: M0, status: MarketStatus::Active },
         Body::Status { market: M0, status: MarketStatus::Closed },
         Body::Settled { market: M0, value: Price::ONE },
+        Body::Fill(VenueFill {
+            trade: TradeId(0xd91bc706_ee49_470d_82d8_11418bda6fed),
+            order: Some(OrderId(1)),
+            market: M0,
+            side: Side::Bid,
+            price: price(4_700),
+            quantity: Quantity::new(200),
+            fee: Money::new(34_900),
+            taker: true,
+        }),
+        Body::Order {
+            order: OrderId(1),
+            report: OrderReport::State {
+                status: OrderStatus::Resting,
+                filled: Quantity::ZERO,
+                remaining: Quantity::contracts(10),
+            },
+        },
+        Body::Position { market: M0, contracts: -200 },
     ];
     assert_eq!(meaningful, expected.iter().collect::<Vec<_>>());
     let counts = bench.protocol.counts();
     assert_eq!((counts.unparsed, counts.gaps, counts.accounted()), (0, 0, frames().len() as u64));
-    assert!(bench.sent.is_empty(), "an observed connection is never spoken to");
+    // A new day of the series, and other fees of it that is not listed yet.
+    assert!(bench.texts().is_empty(), "an observed connection is never spoken to");
 }
 
 #[test]
@@ -213,7 +235,7 @@ fn block_trades_fill_nobody() {
 
 fn connected() -> Bench {
     let mut bench = Bench::new(&[BRACKET, TAIL], 60);
-    bench.apply(&Input::Connected { connection: 0, use_yes_price: true, observed: false });
+    bench.apply(&Input::Connected { connection: 0, use_yes_price: true, observed: false, private: false });
     bench
 }
 
@@ -359,7 +381,7 @@ fn a_lost_connection_makes_its_books_stale_and_the_next_one_starts_anew() {
     let gone = Input::Disconnected { connection: 0, reason: "reset".into() };
     assert_eq!(bench.apply(&gone), stale(&[M0, M1], StaleReason::Disconnected));
     assert_eq!(bench.apply(&gone), Body::Quiet);
-    bench.apply(&Input::Connected { connection: 1, use_yes_price: true, observed: false });
+    bench.apply(&Input::Connected { connection: 1, use_yes_price: true, observed: false, private: false });
     assert_eq!(bench.texts().len(), 4);
     let mut next = |text: &str| bench.apply(&Input::Frame { connection: 1, text: text.as_bytes() });
     next(frames()[0]);
@@ -370,7 +392,7 @@ fn a_lost_connection_makes_its_books_stale_and_the_next_one_starts_anew() {
 #[test]
 fn a_book_belongs_to_the_connection_of_its_snapshot() {
     let mut bench = Bench::observed(false);
-    bench.apply(&Input::Connected { connection: 1, use_yes_price: false, observed: true });
+    bench.apply(&Input::Connected { connection: 1, use_yes_price: false, observed: true, private: false });
     bench.frame(&snapshot(1, BRACKET));
     let second = Input::Frame { connection: 1, text: snapshot(1, BRACKET).leak().as_bytes() };
     assert!(matches!(bench.apply(&second), Body::Snapshot { .. }));

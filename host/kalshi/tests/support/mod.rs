@@ -42,11 +42,12 @@ impl Bench {
     pub fn new(tickers: &[&str], stale_after: i64) -> Self {
         let mut bench = Self { protocol: Protocol::new(), at: Timestamp(0), sent: Vec::new() };
         bench.apply(&Input::Opening(Opening {
-            run: "0".into(),
+            run: "r1".into(),
             engine: "test".into(),
             clock: "stamped".into(),
             stale_after: stale_after * SECOND,
             source: "test".into(),
+            late_after: 0,
         }));
         bench.apply(&Input::Listed(markets(tickers.iter().copied())));
         bench
@@ -55,7 +56,7 @@ impl Bench {
     /// The two markets of the hand-written frames on connection 0, which somebody else subscribed.
     pub fn observed(use_yes_price: bool) -> Self {
         let mut bench = Self::new(&[BRACKET, TAIL], 60);
-        bench.apply(&Input::Connected { connection: 0, use_yes_price, observed: true });
+        bench.apply(&Input::Connected { connection: 0, use_yes_price, observed: true, private: false });
         bench
     }
 

@@ -57,7 +57,6 @@ impl Default for Queries {
 }
 
 /// Weather of a database.
-#[derive(Debug)]
 pub struct Database {
     pool: PgPool,
     /// Host and name of the database, for errors.
@@ -66,6 +65,13 @@ pub struct Database {
     /// How far back observations and forecasts are asked for, nanoseconds.
     back: i64,
     deadline: Duration,
+}
+
+/// Host and name; the pool knows the password.
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 impl Database {
