@@ -242,6 +242,11 @@ impl Config {
     }
 }
 
+/// A variable of the environment, for what stands in no file: keys and addresses with passwords.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 fn library_of_environment() -> Option<PathBuf> {
     std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from)
 }

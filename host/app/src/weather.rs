@@ -1,6 +1,6 @@
 //! Opens the sources of weather of a run. Secrets come from the environment and are told to nobody.
 
-use crate::config::Weather;
+use crate::config::{Weather, environment};
 use anyhow::{Context, Result};
 use isobar_weather::{City, Provider, SourceConfig, SourceKind, client, read_recorded};
 
@@ -10,7 +10,7 @@ pub fn sources(weather: &Weather, series: &[String], simulated: Option<&str>) ->
     let client = client(&weather.contact)?;
     let cities: Vec<City> = series.iter().filter_map(|series| City::from_series(series)).collect();
     let configured = simulated.map_or_else(|| weather.sources.clone(), |origin| of_simulation(origin).to_vec());
-    let open = |source: &SourceConfig| source.open(&client, &cities, |name| std::env::var(name).ok());
+    let open = |source: &SourceConfig| source.open(&client, &cities, environment);
     let mut sources: Vec<Provider> = configured.iter().map(open).collect::<Result<_, _>>()?;
     if !weather.history.is_empty() {
         let mut history = isobar_weather::Weather::default();
