@@ -109,7 +109,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
     let credentials = credentials.map(Arc::new);
     let mut rest = Rest::new(&venue.rest, REQUEST)?;
     if let Some(credentials) = &credentials {
-        rest = rest.with_key(Arc::clone(credentials), move || clock.now());
+        rest = rest.with_key(Arc::clone(credentials), Clock::machine);
     }
     let account = match (live, &config.live, &config.venue.key, &credentials) {
         (false, ..) => None,

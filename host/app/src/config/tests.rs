@@ -39,7 +39,7 @@ fn the_example_says_what_is_documented() {
         parameters: [("MARGIN", "0.03"), ("QUOTE_CONTRACTS", "10")].map(named).into(),
     };
     let documented = Config {
-        venue: Venue { addresses: None, series: SERIES.map(str::to_owned).to_vec() },
+        venue: Venue { addresses: None, series: SERIES.map(str::to_owned).to_vec(), key: None, simulated: false },
         feed: Feed { use_yes_price: true, stale_after: 60 * SECOND, stale_by_last_change: false },
         weather: Weather {
             sources: [SourceKind::OpenMeteo, SourceKind::NwsObservations, SourceKind::NwsClimateReports]
@@ -260,7 +260,7 @@ fn every_limit() -> String {
 #[test]
 fn live_trading_needs_every_limit_to_be_written() {
     let limits = every_limit();
-    let live = "[live]\nslot = \"edge\"\n";
+    let live = "[live]\nslot = \"edge\"\nmax_contracts_per_15_sec = 500\n";
     let config = with_slot(&format!("{limits}{live}")).expect("every limit is written").live.expect("live");
     let settings = LiveSettings {
         ttl: 120 * SECOND,
@@ -272,7 +272,7 @@ fn live_trading_needs_every_limit_to_be_written() {
         read_every: 60 * SECOND,
         read_again: 15 * SECOND,
     };
-    assert_eq!(config, Live { slot: "edge".to_owned(), settings });
+    assert_eq!(config, Live { slot: "edge".to_owned(), settings, group_contracts: Quantity::contracts(500) });
     let keys: Vec<&str> = limits
         .lines()
         .filter(|l| !l.starts_with('#'))
@@ -291,7 +291,7 @@ fn live_trading_needs_every_limit_to_be_written() {
 
 #[test]
 fn a_live_table_that_makes_no_sense_is_refused() {
-    let with = |live: &str| complaint(&format!("{}[live]\n{live}", every_limit()));
+    let with = |live: &str| complaint(&format!("{}[live]\nmax_contracts_per_15_sec = 500\n{live}", every_limit()));
     assert!(with("slot = \"nobody\"").contains("no slot is named \"nobody\""));
     assert!(with("slot = \"edge\"\norder_ttl_sec = 30").contains("has to be less than"));
     assert!(with("slot = \"edge\"\norder_ttl_sec = 90.5").contains("90.5 is not a whole number"));

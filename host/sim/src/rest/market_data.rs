@@ -8,6 +8,7 @@ use crate::book::Outcome;
 use crate::core::Core;
 use crate::exchange::{Exchange, Halt, Trade};
 use crate::http::Query;
+use crate::listing::date_of;
 use crate::listing::{CityDay, HOUR, Market, SETTLEMENT_TIMER_S, Series, uuid};
 use crate::maintenance;
 use crate::messages::direction;
