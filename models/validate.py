@@ -207,9 +207,13 @@ def table_b(data):
     rows, markets, plots, worst = [], [], {}, 0.0
     for label, recording, ahead in lead.TESTS:
         frame = dt.table(data, "--recording", recording, "--at", dt.AT, "--ahead", str(ahead))
+        frame = frame[frame.came_f.notna()]
         pooled = Forecasts([], [], [], []), Forecasts([], [], [], [])
-        for city, group in frame[frame.came_f.notna()].groupby("city", sort=False):
-            group = group.reset_index(drop=True)
+        # Of other cities that were recorded in July and August there are ten days or fewer to judge by.
+        for city in lead.CITIES:
+            group = frame[frame.city == city].reset_index(drop=True)
+            if group.empty:
+                continue
             x, came, dates = dt.rows(group, learned.names), group.came_f.to_numpy(), group.date.to_numpy()
             base = baseline(dates, group[["fcst_blend"]].to_numpy(dtype=float), came, delay=1 + ahead)
             # Before that neither has errors to learn from.
