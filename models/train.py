@@ -159,7 +159,7 @@ def write(folder, city, learned, x, lead_of, sources, recording, about, numbers)
     ]
     (folder / "golden.json").write_text("[\n" + ",\n".join(json.dumps(row) for row in golden) + "\n]\n")
     (folder / "model.toml").write_text(manifest(city, learned, lead_of, sources, recording, onnx, about))
-    (folder / "card.html").write_text(card.page(city, lead_of, sources, learned, numbers, HERE / "validation.json"))
+    (folder / "card.html").write_text(card.page(city, lead_of, sources, learned, numbers, HERE))
     return worst, len(onnx)
 
 
