@@ -183,6 +183,7 @@ impl Importer {
             clock: "stamped".to_owned(),
             stale_after: crate::config::Config::example().feed.stale_after,
             source: capture.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            late_after: 0,
         }))?;
         Ok(importer)
     }
@@ -206,7 +207,7 @@ impl Importer {
                 self.input(&Input::Disconnected { connection, reason })?;
             }
             self.connections += 1;
-            self.input(&Input::Connected { connection: current, use_yes_price, observed: true })?;
+            self.input(&Input::Connected { connection: current, use_yes_price, observed: true, private: false })?;
         }
         self.input(&Input::Frame { connection: current, text: frame.get().as_bytes() })
     }

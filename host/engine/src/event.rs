@@ -27,6 +27,8 @@ pub enum Input<'a> {
         use_yes_price: bool,
         /// Somebody else subscribed (an imported capture): nothing is sent, acknowledgements are adopted as they come.
         observed: bool,
+        /// Whether the channels of the account (own orders, fills, positions, order groups) are subscribed too.
+        private: bool,
     },
     /// One text frame as received, without any change.
     Frame {
@@ -105,6 +107,9 @@ pub struct Opening {
     pub stale_after: i64,
     /// Where the frames came from, for people: an address or the name of a capture.
     pub source: String,
+    /// Age of a message, nanoseconds from the venue's sending to our receiving, beyond which a book is not believed; 0 for
+    /// never (captures, whose recorder's clock is not known).
+    pub late_after: i64,
 }
 
 /// The probabilities that one model gives to the brackets of one city-day.
@@ -216,6 +221,8 @@ pub enum StaleReason {
     Corrupt,
     /// Bids and asks crossed for too long.
     Crossed,
+    /// Its messages come too long after they were sent: it may be current, for a moment that is gone.
+    Late,
 }
 
 /// What the engine applies: an input after the venue's protocol core, or an answer of the slot.

@@ -158,7 +158,7 @@ impl Protocol {
                 Body::Quiet
             }
             Input::Listed(markets) => self.listed(at, markets, transmit),
-            Input::Connected { connection, use_yes_price, observed } => {
+            Input::Connected { connection, use_yes_price, observed, private: _ } => {
                 self.connections.retain(|open| open.number != *connection);
                 self.connections.push(Connection::new(*connection, *use_yes_price, *observed, at));
                 self.reconcile(at, self.connections.len() - 1, transmit);
