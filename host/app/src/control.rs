@@ -113,8 +113,8 @@ impl Door {
     /// The door of a run that goes on.
     pub fn of(run: &Path) -> Result<Self> {
         let file = Self::file(run);
-        let text = std::fs::read(&file)
-            .with_context(|| format!("{}: no run goes on in this folder", file.display()))?;
+        let text =
+            std::fs::read(&file).with_context(|| format!("{}: no run goes on in this folder", file.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged", file.display()))
     }
 
