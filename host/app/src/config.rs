@@ -5,7 +5,7 @@
 //! place that knows defaults and reads the environment; it starts nothing and opens no other file.
 
 use isobar_engine::market::FeeSchedule;
-use isobar_engine::units::{Money, Quantity, SECOND};
+use isobar_engine::units::{Money, SECOND};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,8 +13,12 @@ use std::time::Duration;
 use toml::{Spanned, Value};
 
 mod decimal;
+mod limits;
+mod live;
 
 pub use decimal::Decimal;
+pub use limits::Limits;
+pub use live::Live;
 
 /// The documented example, which says the same as an empty file and adds the two strategies of `make run`.
 pub const EXAMPLE: &str = include_str!("../../../isobar.example.toml");
@@ -36,6 +40,8 @@ pub struct Config {
     pub models: Models,
     /// What one slot may do.
     pub limits: Limits,
+    /// The slot that may trade with real money and how; nothing where all trade on paper.
+    pub live: Option<Live>,
     /// How paper orders fill.
     pub paper: Paper,
     /// What fills cost.
@@ -86,17 +92,6 @@ pub struct Models {
     pub cooldown: i64,
     /// Oldest forecast to trade on, nanoseconds since its newest input was published.
     pub forecast_age: i64,
-}
-
-/// What one slot may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Most contracts held in one market, YES or NO, open orders counted as filled (MAX_POSITION_PER_MARKET).
-    pub position: Quantity,
-    /// Most contracts of one order.
-    pub order: Quantity,
-    /// Most orders open at once.
-    pub open_orders: u32,
 }
 
 /// How paper orders fill.
@@ -226,7 +221,8 @@ struct Raw {
     #[serde(default)]
     models: RawModels,
     #[serde(default)]
-    limits: RawLimits,
+    limits: limits::RawLimits,
+    live: Option<Spanned<live::RawLive>>,
     #[serde(default)]
     paper: RawPaper,
     #[serde(default)]
@@ -272,15 +268,6 @@ struct RawModels {
     #[serde(rename = "INFERENCE_COOLDOWN_SEC")]
     cooldown_sec: RawNumber,
     max_forecast_age_sec: RawNumber,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct RawLimits {
-    #[serde(rename = "MAX_POSITION_PER_MARKET")]
-    position: RawNumber,
-    max_order_contracts: RawNumber,
-    max_open_orders: RawNumber,
 }
 
 #[derive(Deserialize, Default)]
@@ -387,15 +374,17 @@ struct Source<'a> {
 
 impl Source<'_> {
     fn config(&self, raw: Raw, library: Option<PathBuf>) -> Result<Config, Problem> {
+        let slots = self.slots(raw.slot)?;
         Ok(Config {
             venue: self.venue(raw.venue)?,
             feed: self.feed(raw.feed)?,
             models: self.models(raw.models, library)?,
-            limits: self.limits(raw.limits)?,
+            limits: self.limits(raw.limits, raw.live.as_ref().map(|live| live.span().start))?,
+            live: raw.live.map(|live| self.live(live, &slots)).transpose()?,
             paper: self.paper(raw.paper)?,
             fees: self.fees(raw.fees)?,
             run_dir: self.path(raw.run.dir, "runs"),
-            slots: self.slots(raw.slot)?,
+            slots,
         })
     }
 
@@ -449,20 +438,6 @@ impl Source<'_> {
             library,
             cooldown: self.seconds("models.INFERENCE_COOLDOWN_SEC", &raw.cooldown_sec, 30)?,
             forecast_age: self.seconds("models.max_forecast_age_sec", &raw.max_forecast_age_sec, 129_600)?,
-        })
-    }
-
-    fn limits(&self, raw: RawLimits) -> Result<Limits, Problem> {
-        let contracts = |key, raw: &RawNumber, default| {
-            let range = Range { decimals: 2, least: 0, most: 100_000_000, default };
-            self.number(key, raw, range).map(|units| Quantity::new(units.unsigned_abs()))
-        };
-        let open = Range { decimals: 0, least: 0, most: 10_000, default: 200 };
-        let open_orders = self.number("limits.max_open_orders", &raw.max_open_orders, open)?;
-        Ok(Limits {
-            position: contracts("limits.MAX_POSITION_PER_MARKET", &raw.position, 5_000)?,
-            order: contracts("limits.max_order_contracts", &raw.max_order_contracts, 5_000)?,
-            open_orders: u32::try_from(open_orders).expect("inside its range"),
         })
     }
 

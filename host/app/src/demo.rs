@@ -3,10 +3,10 @@
 use crate::cli;
 use crate::clock::{Clock, Factor};
 use crate::config::{Addresses, Config};
-use crate::follower::Seat;
 use crate::host::{self, Venue};
 use crate::message::Message;
 use crate::screen::{Screen, Style};
+use crate::seat::Seat;
 use crate::summary;
 use anyhow::{Context, Result, bail};
 use isobar_engine::units::Timestamp;

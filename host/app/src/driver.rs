@@ -7,12 +7,14 @@ use crate::clock::Clock;
 use crate::message::Message;
 use crate::registry::Registry;
 use crate::screen::Screen;
+use crate::seat::{Running, Seat};
+use crate::trader::Trader;
 use anyhow::{Context, Result};
 use isobar_engine::event::{Input, Opening};
 use isobar_engine::market::Market;
 use isobar_engine::units::{SECOND, Timestamp};
 use isobar_kalshi::feed::{Feed, FeedEvent};
-use isobar_kalshi::protocol::{Protocol, Transmit};
+use isobar_kalshi::protocol::Transmit;
 use isobar_store::{FeedWriter, Notice};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,13 +40,10 @@ pub type Listings = Arc<Mutex<Vec<Market>>>;
 /// The driver of one run.
 pub struct Driver {
     clock: Clock,
-    journal: FeedWriter,
     notice: Notice,
-    protocol: Protocol,
+    trader: Trader<FeedWriter, Running>,
     registry: Registry,
     listings: Listings,
-    transmit: Vec<Transmit>,
-    last: Timestamp,
     websocket: String,
     use_yes_price: bool,
     feed: Option<Feed>,
@@ -60,6 +59,8 @@ pub struct Driver {
 pub struct Parts {
     pub clock: Clock,
     pub journal: FeedWriter,
+    /// The slot that trades with money, where there is one.
+    pub live: Option<Seat>,
     pub listings: Listings,
     pub websocket: String,
     pub use_yes_price: bool,
@@ -73,16 +74,14 @@ pub struct Parts {
 impl Driver {
     /// Begins the run by its opening record.
     pub fn open(parts: Parts, opening: Opening) -> Result<Self> {
-        let Parts { clock, journal, listings, websocket, use_yes_price, inbox, sender, look_again, screen } = parts;
+        let Parts { clock, journal, live, listings, websocket, use_yes_price, inbox, sender, look_again, screen } =
+            parts;
         let mut driver = Self {
             notice: journal.notice(),
             clock,
-            journal,
-            protocol: Protocol::new(),
+            trader: Trader::new(journal, live),
             registry: Registry::default(),
             listings,
-            transmit: Vec::new(),
-            last: Timestamp(0),
             websocket,
             use_yes_price,
             feed: None,
@@ -126,21 +125,17 @@ impl Driver {
 
     /// Stamps, journals and decodes one input.
     fn input(&mut self, input: &Input<'_>) -> Result<()> {
-        // The machine's clock may be set back; the order of inputs is what counts.
-        self.last = self.last.max(self.clock.now());
-        self.journal.append(self.last, input).context("the journal of the run cannot be written: stopped")?;
-        self.protocol.apply(self.last, input, &mut self.transmit);
-        Ok(())
+        self.trader.input(self.clock.now(), input)
     }
 
     fn hand_over(&mut self) -> Result<()> {
-        self.journal.flush().context("the journal of the run cannot be written: stopped")?;
+        let _requests = self.trader.hand_over()?;
         self.notice.wake();
         Ok(())
     }
 
     fn until_tick(&self) -> Duration {
-        let next = Timestamp((self.last.0.div_euclid(SECOND) + 1) * SECOND);
+        let next = Timestamp((self.trader.last().0.div_euclid(SECOND) + 1) * SECOND);
         self.clock.wall_until(next).max(TICK_AT_LEAST)
     }
 
@@ -195,6 +190,12 @@ impl Driver {
                 }
                 Ok(())
             }
+            Message::Slot(order) => {
+                if let Some(seat) = &mut self.trader.live {
+                    seat.obey(order);
+                }
+                Ok(())
+            }
             Message::Command(command) => self.input(&Input::Command(command)),
             Message::Forecast(forecast) => self.input(&Input::Forecast(forecast)),
             Message::Resync(market) => self.input(&Input::Resync(market)),
@@ -233,7 +234,7 @@ impl Driver {
 
     /// Does what the protocol core asked for.
     async fn act(&mut self) -> Result<()> {
-        for transmit in std::mem::take(&mut self.transmit) {
+        for transmit in std::mem::take(&mut self.trader.transmit) {
             let mine = |connection| connection == self.connection;
             let result = match (&mut self.feed, transmit) {
                 (Some(feed), Transmit::Text { connection, text }) if mine(connection) => feed.send_text(text).await,

@@ -2,19 +2,21 @@
 
 use crate::clock::Clock;
 use crate::config::{Config, Fees, Queue, Reuse};
-use crate::deploy::{Berth, Deployer};
+use crate::control::{Board, SlotStatus};
+use crate::deploy::{Berth, Deployer, Place};
 use crate::discovery::discover;
 use crate::driver::{Driver, Listings, Parts};
-use crate::follower::{Follower, Live, Seat};
+use crate::follower::Follower;
 use crate::message::{INBOX, Message};
 use crate::screen::Screen;
+use crate::seat::{Running, Seat};
 use crate::slot::Slot;
-use crate::{forecasts, identity};
+use crate::{control, forecasts, identity};
 use anyhow::{Context, Result, anyhow};
 use isobar_engine::engine::{self, Settings};
 use isobar_engine::event::Opening;
+use isobar_engine::execution::ExecutionSettings;
 use isobar_engine::paper::{PaperSettings, QueueRule};
-use isobar_engine::risk::{Limits, StaleRule};
 use isobar_engine::units::Timestamp;
 use isobar_kalshi::rest::Rest;
 use isobar_plugins::{Loader, Watch};
@@ -49,23 +51,14 @@ pub struct Venue {
 /// What the configuration says about an engine, in the engine's own words.
 pub fn settings(config: &Config) -> Settings {
     Settings {
-        limits: Limits {
-            order: config.limits.order,
-            position: config.limits.position,
-            open_orders: config.limits.open_orders,
-            forecast_age: config.models.forecast_age,
-            stale: match config.feed.stale_by_last_change {
-                true => StaleRule::LastChange(config.feed.stale_after),
-                false => StaleRule::Proved,
-            },
-        },
-        paper: PaperSettings {
+        limits: config.limits.engine(config.models.forecast_age, config.feed),
+        execution: ExecutionSettings::Paper(PaperSettings {
             latency: i64::try_from(config.paper.latency.as_nanos()).unwrap_or(i64::MAX),
             queue: match config.paper.queue {
                 Queue::Never => QueueRule::Never,
                 Queue::CapAtDisplayed => QueueRule::CapAtDisplayed,
             },
-        },
+        }),
         fees: match config.fees {
             Fees::Venue => None,
             Fees::Fixed(schedule) => Some(schedule),
@@ -96,11 +89,13 @@ pub fn run(
     let run = Run::create(folder)?;
     let identity = identity::run();
     let (sender, inbox) = tokio::sync::mpsc::channel(INBOX);
-    let (commands, offered) = mpsc::channel();
+    let (orders, offered) = mpsc::channel();
     let loader = Arc::new(Loader::new(isobar_plugins::Limits::default(), Some(&config.run_dir.join("compiled")))?);
-    let deployer = Deployer { loader, run: run.clone(), commands };
+    let deployer = Deployer { loader, run: run.clone(), orders, driver: sender.clone() };
 
     let settings = settings(config);
+    let board = Board::default();
+    board.lock().run.clone_from(&identity);
     let mut seats = Vec::new();
     for slot in &config.slots {
         let mut journal = run.write_slot(&slot.name, Layout::default())?;
@@ -111,9 +106,10 @@ pub fn run(
         };
         journal.append(0, Timestamp(0), &opening)?;
         journal.flush()?;
+        board.lock().slots.insert(slot.name.clone(), SlotStatus { proved: true, ..SlotStatus::default() });
         seats.push(Seat {
             slot: Slot::new(&slot.name, settings.clone()),
-            live: Live::new(&slot.name, Some(journal), Arc::clone(screen), Some(sender.clone())),
+            world: Running::attended(&slot.name, journal, Arc::clone(screen), board.clone(), sender.clone()),
         });
     }
 
@@ -132,6 +128,7 @@ pub fn run(
     let parts = Parts {
         clock: venue.clock,
         journal,
+        live: None,
         listings: Arc::clone(&listings),
         websocket: venue.websocket.clone(),
         use_yes_price: config.feed.use_yes_price,
@@ -141,6 +138,8 @@ pub fn run(
         screen: Arc::clone(screen),
     };
     let driver = Driver::open(parts, opening)?;
+
+    control::open(run.folder(), board, sender.clone())?;
 
     let follower = Follower::new(run.read_feed()?, notice, seats, offered, Arc::clone(screen));
     let watches = occupy(config, &deployer)?;
@@ -187,7 +186,7 @@ pub fn run(
 fn occupy(config: &Config, deployer: &Deployer) -> Result<Vec<Watch>> {
     let mut watches = Vec::new();
     for (index, slot) in config.slots.iter().enumerate() {
-        let berth = Berth { slot: index, reuse: reuse(slot.reuse), parameters: slot.parameter_texts() };
+        let berth = Berth { place: Place::Paper(index), reuse: reuse(slot.reuse), parameters: slot.parameter_texts() };
         let first = deployer.first(&berth, &slot.component);
         first.map_err(|reason| anyhow!("slot {}: {}: {reason}", slot.name, slot.component.display()))?;
         if let Some(folder) = &slot.watch {

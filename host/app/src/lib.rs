@@ -24,8 +24,10 @@ mod registry;
 mod replay;
 mod rerun;
 mod screen;
+mod seat;
 mod slot;
 mod summary;
+mod trader;
 
 use anyhow::{Context, Result};
 use clap::Parser;

@@ -1,5 +1,6 @@
 //! What reaches the driver through its one bounded inbox.
 
+use crate::seat::Order;
 use isobar_engine::event::Forecast;
 use isobar_engine::market::{Market, MarketId};
 use isobar_engine::units::Price;
@@ -21,6 +22,8 @@ pub enum Message {
     Resync(MarketId),
     /// The operator's command.
     Command(Command),
+    /// The live slot is told something.
+    Slot(Order),
     /// An attempt to connect is over.
     Linked(Result<Box<Feed>, String>),
     /// End the run in order.

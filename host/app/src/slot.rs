@@ -29,6 +29,10 @@ pub trait World {
     fn record(&mut self, seq: u64, at: Timestamp, record: &SlotRecord<'_>);
     /// The engine doubts its book of a market.
     fn resync(&mut self, market: MarketId);
+    /// Makes what was recorded so far survive the death of the process.
+    fn flush(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 /// An engine with its place in the feed.

@@ -5,6 +5,7 @@
 //! between received frames and events, [`feed`] and [`rest`] are the sockets. It keeps no books and knows no strategies.
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod convert;
 pub mod error;
 pub mod feed;
@@ -15,4 +16,4 @@ pub mod sign;
 mod tickers;
 pub mod wire;
 
-pub use error::Error;
+pub use error::{Error, VenueError};

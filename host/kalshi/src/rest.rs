@@ -3,9 +3,8 @@
 //! It owns paging, timeouts and the error shapes of the venue (PROTOCOL.md 3.1). It converts nothing and retries nothing:
 //! reads are idempotent, so the caller may try again when the error says that it helps.
 
-use crate::error::Error;
+use crate::error::{Error, VenueError};
 use crate::wire;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -117,55 +116,10 @@ impl Rest {
         let response = request.send().await.map_err(failed)?;
         let status = response.status();
         let body = response.bytes().await.map_err(failed)?;
-        match status.as_u16() {
-            429 => Err(Error::RateLimited),
-            200 => serde_json::from_slice(&body)
-                .map_err(|error| Error::Malformed { request: path.to_owned(), reason: error.to_string() }),
-            status => Err(Error::Refused { status, reason: refusal(&body) }),
+        if let Some(error) = VenueError::of(status.as_u16(), &body) {
+            return Err(error.into());
         }
-    }
-}
-
-/// The reason in any of the venue's four error bodies, or the beginning of what came instead.
-fn refusal(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Body {
-        Nested { error: Detail },
-        Word { error: String },
-        Message { msg: String },
-        Flat(Detail),
-    }
-    #[derive(Deserialize)]
-    struct Detail {
-        code: String,
-        #[serde(default)]
-        message: String,
-        #[serde(default)]
-        details: String,
-    }
-    let words = |detail: Detail| {
-        let parts = [detail.code, detail.message, detail.details];
-        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
-    };
-    match serde_json::from_slice(body) {
-        Ok(Body::Nested { error } | Body::Flat(error)) => words(error),
-        Ok(Body::Word { error: text } | Body::Message { msg: text }) => text,
-        Err(_) => String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::refusal;
-
-    #[test]
-    fn every_error_shape_of_the_venue_gives_its_reason() {
-        let nested = br#"{"error":{"code":"invalid_order","message":"invalid order","details":"post only cross"}}"#;
-        assert_eq!(refusal(nested), "invalid_order: invalid order: post only cross");
-        assert_eq!(refusal(br#"{"code":"bad_request","message":"bad request"}"#), "bad_request: bad request");
-        assert_eq!(refusal(br#"{"msg":"Parameter validation failed"}"#), "Parameter validation failed");
-        assert_eq!(refusal(br#"{"error":"too many requests"}"#), "too many requests");
-        assert_eq!(refusal(b"<html>502</html>"), "<html>502</html>");
+        serde_json::from_slice(&body)
+            .map_err(|error| Error::Malformed { request: path.to_owned(), reason: error.to_string() })
     }
 }
