@@ -6,6 +6,7 @@
 
 use isobar_engine::market::FeeSchedule;
 use isobar_engine::units::{Money, SECOND};
+use isobar_kalshi::sign::KeySource;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -59,6 +60,19 @@ pub struct Venue {
     pub addresses: Option<Addresses>,
     /// Series to follow, at least one, in the order of the file.
     pub series: Vec<String>,
+    /// The key of an account. The venue's feed needs one even in a dry run; a key that may only read is enough for that.
+    pub key: Option<Key>,
+    /// The exchange is `isobar sim`: its clock is taken over.
+    pub simulated: bool,
+}
+
+/// The key of an account at the venue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its id, which is no secret.
+    pub id: String,
+    /// Where the private key is read from.
+    pub source: KeySource,
 }
 
 /// The addresses of an exchange.
@@ -242,6 +256,11 @@ struct RawVenue {
     rest: Option<Spanned<String>>,
     websocket: Option<Spanned<String>>,
     series: Option<Spanned<Vec<String>>>,
+    simulated: Option<bool>,
+    key_id: Option<Spanned<String>>,
+    key_file: Option<PathBuf>,
+    key_variable: Option<String>,
+    key_credential: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -399,8 +418,24 @@ impl Source<'_> {
                 return Err(Problem::new(alone.span().start, "venue.rest and venue.websocket go together"));
             }
         };
+        let simulated = raw.simulated.unwrap_or(false);
+        let sources = [
+            raw.key_file.map(|file| KeySource::File(self.path(Some(file), ""))),
+            raw.key_variable.map(KeySource::Variable),
+            raw.key_credential.map(KeySource::Credential),
+        ];
+        let mut sources = sources.into_iter().flatten();
+        let key = match (raw.key_id, sources.next(), sources.next()) {
+            (None, None, _) => None,
+            (Some(id), Some(source), None) => Some(Key { id: id.into_inner(), source }),
+            (id, _, _) => {
+                let at = id.map_or(0, |id| id.span().start);
+                let problem = "venue.key_id goes with exactly one of key_file, key_variable and key_credential";
+                return Err(Problem::new(at, problem));
+            }
+        };
         let Some(series) = raw.series else {
-            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec() });
+            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec(), key, simulated });
         };
         let at = series.span().start;
         let series = series.into_inner();
@@ -417,7 +452,7 @@ impl Source<'_> {
                 return Err(Problem::new(at, format!("venue.series names {name} twice")));
             }
         }
-        Ok(Venue { addresses, series })
+        Ok(Venue { addresses, series, key, simulated })
     }
 
     fn feed(&self, raw: RawFeed) -> Result<Feed, Problem> {

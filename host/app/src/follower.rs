@@ -30,18 +30,19 @@ pub struct Follower {
 impl Follower {
     pub fn new(
         reader: FeedReader,
+        protocol: Protocol,
         notice: Notice,
         seats: Vec<Seat>,
         orders: Receiver<(usize, Order)>,
         screen: Arc<Screen>,
     ) -> Self {
-        Self { reader, notice, protocol: Protocol::new(), seats, orders, screen }
+        Self { reader, notice, protocol, seats, orders, screen }
     }
 
     /// Runs until the feed's closing record was applied.
     pub fn run(mut self) -> Result<Vec<Seat>> {
-        // The opening is journaled before there is a follower. What a slot is given at the start it holds from there on,
-        // as in a rerun.
+        // The opening (of a run that goes on, its first new record) is journaled before there is a follower. What a slot is
+        // given at the start it holds from there on, as in a rerun.
         self.next()?;
         loop {
             let closed = self.batch()?;

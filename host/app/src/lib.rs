@@ -17,14 +17,17 @@ mod forecasts;
 mod host;
 mod identity;
 mod import;
+mod live;
 mod look;
 mod message;
 mod operate;
 mod registry;
 mod replay;
 mod rerun;
+mod resume;
 mod screen;
 mod seat;
+mod sim;
 mod slot;
 mod summary;
 mod trader;
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
 fn obey(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(demo) => demo::demo(&demo)?,
+        Command::Sim(sim) => sim::sim(&sim)?,
         Command::Run(run) => demo::run(&run)?,
         Command::Import(import) => {
             let settings = host::settings(&config::Config::example());

@@ -10,7 +10,7 @@ use crate::slot::World;
 use anyhow::{Context, Result};
 use isobar_engine::event::Input;
 use isobar_engine::units::Timestamp;
-use isobar_engine::venue::Request;
+use isobar_kalshi::gateway::{Action, Answer, Gateway, HttpRequest, Lost, Ticket};
 use isobar_kalshi::protocol::{Protocol, Transmit};
 use isobar_store::FeedWriter;
 
@@ -32,21 +32,27 @@ impl Journal for FeedWriter {
     }
 }
 
+/// What trades with money: the slot, and the way of its requests to the venue.
+pub struct Live<W> {
+    pub seat: Seat<W>,
+    pub gateway: Gateway,
+}
+
 /// See the module.
 pub struct Trader<J, W> {
     journal: J,
     protocol: Protocol,
     last: Timestamp,
-    /// The slot that trades with money, where there is one.
-    pub live: Option<Seat<W>>,
+    /// Nothing in a dry run.
+    pub live: Option<Live<W>>,
     /// What the protocol core wants to have sent, in order.
     pub transmit: Vec<Transmit>,
 }
 
 impl<J: Journal, W: World> Trader<J, W> {
-    /// A run at its beginning.
-    pub fn new(journal: J, live: Option<Seat<W>>) -> Self {
-        Self { journal, protocol: Protocol::new(), last: Timestamp(0), live, transmit: Vec::new() }
+    /// A run at its beginning, or, with the protocol core and the time of its last input, one that goes on.
+    pub fn new(journal: J, protocol: Protocol, last: Timestamp, live: Option<Live<W>>) -> Self {
+        Self { journal, protocol, last, live, transmit: Vec::new() }
     }
 
     /// The time of the last input.
@@ -69,17 +75,52 @@ impl<J: Journal, W: World> Trader<J, W> {
         self.last = self.last.max(now);
         let seq = self.journal.append(self.last, input).context("the journal of the run cannot be written: stopped")?;
         let body = self.protocol.apply(self.last, input, &mut self.transmit);
-        if let Some(Seat { slot, world }) = &mut self.live {
+        if let Some(Live { seat: Seat { slot, world }, .. }) = &mut self.live {
             slot.input(seq, self.last, &body, world);
         }
         Ok(())
     }
 
-    /// Hands the journals over and only then gives out what the live slot asks of the venue.
-    pub fn hand_over(&mut self) -> Result<Vec<Request>> {
+    /// Hands the journals over, and only then the requests of the live slot to the gateway.
+    pub fn hand_over(&mut self) -> Result<()> {
         self.journal.flush().context("the journal of the run cannot be written: stopped")?;
-        let Some(Seat { slot, world }) = &mut self.live else { return Ok(Vec::new()) };
-        world.flush()?;
-        Ok(slot.take_requests())
+        if let Some(Live { seat: Seat { slot, world }, gateway }) = &mut self.live {
+            world.flush()?;
+            for request in slot.take_requests() {
+                gateway.submit(self.last, request, &self.protocol);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands everything over and says what is to be sent now.
+    pub fn outgoing(&mut self, now: Timestamp) -> Result<Vec<HttpRequest>> {
+        self.hand_over()?;
+        let mut requests = Vec::new();
+        while let Some(Live { gateway, .. }) = &mut self.live {
+            match gateway.poll(now, &self.protocol) {
+                Some(Action::Send(request)) => requests.push(request),
+                Some(Action::Reply(reply)) => {
+                    self.input(now, &reply.input())?;
+                    self.hand_over()?;
+                }
+                None => break,
+            }
+        }
+        Ok(requests)
+    }
+
+    /// Takes what became of a request that was sent.
+    pub fn answered(&mut self, now: Timestamp, ticket: Ticket, outcome: Result<Answer, Lost>) -> Result<()> {
+        let Some(Live { gateway, .. }) = &mut self.live else { return Ok(()) };
+        match gateway.answered(now, ticket, outcome, &self.protocol) {
+            Some(reply) => self.input(now, &reply.input()),
+            None => Ok(()),
+        }
+    }
+
+    /// When there is something to send without an input before it; nothing where only an input brings more.
+    pub fn next_wakeup(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.live.as_mut().and_then(|live| live.gateway.next_wakeup(now))
     }
 }

@@ -12,7 +12,7 @@ use crate::event::{Body, CancelReason, Component, Effect, Forecast, Level, Repor
 use crate::execution::{Execution, ExecutionSettings};
 use crate::ledger::Ledger;
 use crate::market::{FeeSchedule, Market, MarketId, MarketStatus, PriceRange};
-use crate::order::OrderEvent;
+use crate::order::{OpenOrder, OrderEvent};
 use crate::reconcile::Reconciler;
 use crate::risk::Limits;
 use crate::risk::check::premium;
@@ -538,6 +538,11 @@ impl Engine {
     /// The limits in force.
     pub fn limits(&self) -> &Limits {
         &self.settings.limits
+    }
+
+    /// The orders of a market that are not over, first come first.
+    pub fn open(&self, market: MarketId) -> impl Iterator<Item = OpenOrder> {
+        self.execution.open(market)
     }
 
     /// How many orders of the slot are not over.

@@ -40,6 +40,12 @@ pub struct LiveSettings {
 }
 
 impl LiveSettings {
+    /// Renewals that so many quotes need in a minute, rounded up: what the budget of writes has to have left for them.
+    pub fn renewals_per_minute(&self, quotes: u32) -> u64 {
+        let between = (self.ttl - self.renew_left).max(1).unsigned_abs();
+        (u64::from(quotes) * 60 * SECOND.unsigned_abs()).div_ceil(between)
+    }
+
     /// When an order sent or renewed now dies: the first whole second after its time to live.
     pub fn expiry(&self, now: Timestamp) -> Timestamp {
         let end = now.plus(self.ttl).0;
@@ -77,8 +83,8 @@ struct Desk {
     open: Vec<Life>,
     /// Over, remembered because something may still be heard of them.
     over: BTreeMap<OrderId, Life>,
-    /// Matches that were counted.
-    matches: BTreeSet<TradeId>,
+    /// Matches that were counted, and whether it was known whose order traded.
+    matches: BTreeMap<TradeId, bool>,
     /// The market takes no cancels any more.
     dead: bool,
     /// Until when a side is left alone after the venue refused an order on it: bids, asks.
@@ -181,11 +187,19 @@ impl Orders {
 
     /// Counts a fill, once. Says whether it was new.
     pub fn fill(&mut self, fill: &VenueFill) -> bool {
-        let new = self.desk(fill.market).matches.insert(fill.trade);
+        let before = self.desk(fill.market).matches.get(&fill.trade).copied();
+        let whose = before.unwrap_or_default() || fill.order.is_some();
+        self.desk(fill.market).matches.insert(fill.trade, whose);
         #[cfg(feature = "mutants")]
-        let new = new || crate::mutant::active(crate::mutant::Mutant::Dedup);
-        if !new {
-            return false;
+        let before = before.filter(|_| !crate::mutant::active(crate::mutant::Mutant::Dedup));
+        match (before, fill.order) {
+            (None, _) => {}
+            // It was counted when nobody knew that the order is ours: only the order still has to learn of it.
+            (Some(false), Some(order)) => {
+                self.with(order, |life, now, _| life.fill(fill.quantity, now));
+                return false;
+            }
+            (Some(_), _) => return false,
         }
         if let Some(order) = fill.order {
             let VenueFill { market, side, price, quantity, fee, taker, .. } = *fill;

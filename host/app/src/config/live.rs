@@ -2,7 +2,7 @@
 
 use super::{Problem, Range, RawNumber, Slot, Source};
 use isobar_engine::orders::LiveSettings;
-use isobar_engine::units::SECOND;
+use isobar_engine::units::{Quantity, SECOND};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -11,14 +11,17 @@ use toml::Spanned;
 pub struct Live {
     /// Name of the slot.
     pub slot: String,
-    /// How it deals with the venue.
+    /// How it deals with the venue. Its time to live is the longest one: the account's budget may allow a shorter one.
     pub settings: LiveSettings,
+    /// Contracts that may be filled within any 15 seconds before the venue itself stops the slot by its order group.
+    pub group_contracts: Quantity,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLive {
     slot: Spanned<String>,
+    max_contracts_per_15_sec: Spanned<u32>,
     order_ttl_sec: RawNumber,
     renew_when_left_sec: RawNumber,
     patience_sec: RawNumber,
@@ -59,6 +62,12 @@ impl Source<'_> {
         if settings.retry > settings.retry_most {
             return Err(Problem::new(at, "live.retry_sec cannot be more than live.retry_most_sec"));
         }
-        Ok(Live { slot: raw.slot.into_inner(), settings })
+        // PROTOCOL.md 3.6: 1 to 1,000,000.
+        if !(1..=1_000_000).contains(raw.max_contracts_per_15_sec.get_ref()) {
+            let problem = "live.max_contracts_per_15_sec has to be from 1 to 1000000";
+            return Err(Problem::new(raw.max_contracts_per_15_sec.span().start, problem));
+        }
+        let group_contracts = Quantity::contracts(raw.max_contracts_per_15_sec.into_inner());
+        Ok(Live { slot: raw.slot.into_inner(), settings, group_contracts })
     }
 }

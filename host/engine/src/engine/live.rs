@@ -188,7 +188,7 @@ impl Engine {
         orders.tick();
         let settings = *orders.settings();
         self.reconciler.check_hints(&self.ledger, self.now, settings.patience);
-        self.tick_group(settings.retry, effects);
+        self.tick_group(settings.retry_most, effects);
         self.forget_paid();
     }
 

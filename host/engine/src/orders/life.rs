@@ -221,7 +221,12 @@ impl Life {
                 }
                 return Some(Notice::Refused { order, request, reason });
             }
-            OrderReport::Absent if self.unknown.is_some() => self.deny(Denial::Absent),
+            // A search may read a side of the venue that lags behind the request; a later one will not.
+            OrderReport::Absent if self.unknown.is_some() => {
+                if self.unknown.is_some_and(|since| now.since(since) >= settings.margin) {
+                    self.deny(Denial::Absent);
+                }
+            }
             OrderReport::Absent if self.rests() => {
                 self.doubt.get_or_insert(now);
                 self.vanished = true;

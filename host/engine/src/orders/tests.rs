@@ -337,6 +337,9 @@ fn an_absent_order_that_shows_up_after_all_counts_again() {
     let mut orders = quote();
     orders.hear(ORDER, &OrderReport::Unknown(RequestKind::Create));
     orders.hear(ORDER, &OrderReport::Absent);
+    assert_eq!(orders.open_orders(), 1, "the search may have been too early");
+    pass(&mut orders, 2 * SECOND);
+    orders.hear(ORDER, &OrderReport::Absent);
     assert_eq!(orders.open_orders(), 0);
     orders.fill(&fill(1, 4));
     assert_eq!((booked(&orders), exposure(&orders), orders.open_orders()), (4, 6, 1));
@@ -406,6 +409,7 @@ fn a_quote_is_renewed_while_the_host_lives_and_a_pulled_one_is_not() {
         assert!(orders.now < expires);
     }
     assert_eq!(renewals, 10, "once in a minute");
+    assert_eq!((SETTINGS.renewals_per_minute(1), SETTINGS.renewals_per_minute(200)), (1, 200));
     orders.cancel(ORDER, CancelReason::Undesired);
     let mut requests = sent_by(&mut orders);
     pass(&mut orders, 100 * SECOND);
@@ -433,6 +437,17 @@ fn a_refusal_keeps_its_side_away_for_a_moment_and_a_bad_key_raises_an_alarm() {
     let mut orders = quote();
     orders.hear(ORDER, &OrderReport::Rejected(RejectReason::Unauthorised));
     assert!(orders.take_alarm().is_some());
+}
+
+#[test]
+fn a_fill_that_was_counted_as_somebody_elses_is_learned_by_its_order_and_not_counted_again() {
+    let mut orders = quote();
+    hear(&mut orders, &accepted(0, 10));
+    let ours = fill(1, 4);
+    assert!(orders.fill(&VenueFill { order: None, ..ours }));
+    assert_eq!((booked(&orders), exposure(&orders)), (0, 10));
+    assert!(!orders.fill(&ours) && !orders.fill(&ours));
+    assert_eq!((booked(&orders), exposure(&orders)), (0, 6));
 }
 
 #[test]
