@@ -29,6 +29,7 @@ mod screen;
 mod seat;
 mod sim;
 mod slot;
+mod stages;
 mod summary;
 mod trader;
 

@@ -11,8 +11,6 @@ use std::time::{Duration, Instant};
 
 /// How the host is told to trade, beside its configuration.
 const HOST_ARGUMENTS: [&str; 3] = ["run", "--live", "--json"];
-/// The variable by which the host is told where to write the stamps of its stages.
-const HOST_STAGES: &str = "ISOBAR_STAGES";
 /// Longest that a program may take to end after it was asked to.
 const GOODBYE: Duration = Duration::from_secs(15);
 
@@ -58,7 +56,7 @@ impl Running {
                 let config = folder.join("isobar.toml");
                 std::fs::write(&config, configuration(exchange, algorithm, folder))?;
                 let mut command = isobar_tests::isobar(HOST_ARGUMENTS);
-                command.arg("--config").arg(config).env(HOST_STAGES, &stages);
+                command.arg("--config").arg(config).arg("--stages").arg(&stages);
                 command
             }
             Program::Bot => {
