@@ -516,24 +516,22 @@ impl Shared {
                     let subscription = client.subscriptions.entry(channel.to_owned()).or_insert_with(fresh);
                     say.push(json!({"id": id, "type": "subscribed", "sending_ts_ms": books::now_ms(),
                         "msg": {"channel": channel, "sid": subscription.sid}}));
-                    if channel == "orderbook_delta" {
-                        self.add(subscription, &named, books, &mut say);
-                    }
+                    self.add(channel, subscription, &named, books, &mut say);
                 }
             }
             Some("update_subscription") => {
                 let sid = parameters["sid"].as_u64().or_else(|| parameters["sids"][0].as_u64());
-                let known = client.subscriptions.values_mut().find(|subscription| Some(subscription.sid) == sid);
+                let known = client.subscriptions.iter_mut().find(|(_, subscription)| Some(subscription.sid) == sid);
                 match (known, parameters["action"].as_str()) {
-                    (Some(subscription), Some("get_snapshot")) => {
+                    (Some((_, subscription)), Some("get_snapshot")) => {
                         for market in named {
                             let head = subscription.head(id);
                             say.push(books::snapshot(&self.listing.markets[market], books[market], &head));
                         }
                     }
-                    (Some(subscription), Some(action @ ("add_markets" | "delete_markets"))) => {
+                    (Some((channel, subscription)), Some(action @ ("add_markets" | "delete_markets"))) => {
                         if action == "add_markets" {
-                            self.add(subscription, &named, books, &mut say);
+                            self.add(channel, subscription, &named, books, &mut say);
                         } else {
                             subscription.markets.retain(|market| !named.contains(market));
                         }
@@ -573,13 +571,22 @@ impl Shared {
         Ok(())
     }
 
-    /// Adds markets to a subscription; each new one gets its snapshot.
-    fn add(&self, subscription: &mut Subscription, named: &[usize], books: &[Book], say: &mut Vec<Value>) {
+    /// Adds markets to a subscription; one of books gets the snapshot of each new one.
+    fn add(
+        &self,
+        channel: &str,
+        subscription: &mut Subscription,
+        named: &[usize],
+        books: &[Book],
+        say: &mut Vec<Value>,
+    ) {
         for market in named {
             if !subscription.markets.contains(market) {
                 subscription.markets.push(*market);
-                let head = subscription.head(None);
-                say.push(books::snapshot(&self.listing.markets[*market], books[*market], &head));
+                if channel == "orderbook_delta" {
+                    let head = subscription.head(None);
+                    say.push(books::snapshot(&self.listing.markets[*market], books[*market], &head));
+                }
             }
         }
     }

@@ -71,21 +71,19 @@ impl Listing {
                 let (ticker, event) = (format!("{event}-{suffix}"), event.clone());
                 markets.push(Market { ticker, event, series, id, opens, closes, strike });
             }
-            for ahead in -HISTORY_DAYS..=2 {
-                // Forecasts come out the evening before; a high is known in the night after its day.
-                let published = begins(day(ahead)).checked_sub(6.hours()).expect("a time of our century");
+            for ahead in -HISTORY_DAYS..=1 {
+                // Forecasts come out a day and an evening before; a high is known in the night after its day.
+                let published = begins(day(ahead - 1)).checked_sub(6.hours()).expect("a time of our century");
                 let observed = begins(day(ahead + 1)).checked_add(3.hours()).expect("a time of our century");
                 let known = ahead < 0 && observed <= now;
-                if published <= now {
-                    weather.push(json!({
+                weather.push(json!({
                         "city": city,
                         "date": day(ahead).to_string(),
                         "forecast_high_f": MODELS.iter().map(|model| ((*model).to_owned(), json!(high))).collect::<serde_json::Map<_, _>>(),
                         "published": published.to_string(),
                         "observed_high_f": known.then_some(high),
                         "observed_published": known.then(|| observed.to_string()),
-                    }));
-                }
+                }));
             }
         }
         Self { markets, weather: weather.into() }
