@@ -135,13 +135,19 @@ fn round(
     let candidates = markets.clone().unwrap_or_else(|| (0..tickers.len()).collect());
     // The host has an opinion on every market but acts only where it is high enough; the bot always.
     let wanted = markets.as_ref().map_or(LEAST_MARKETS, Vec::len);
+    // Opinions come one after the other: the markets are those that answer twice in the same way.
     let mut answered = exchange.probe(&candidates, PROBE);
-    while answered.len() < wanted {
+    loop {
+        let again = exchange.probe(&candidates, PROBE);
+        let same = again == answered;
+        answered = again;
+        if same && answered.len() >= wanted {
+            break;
+        }
         if Instant::now() > until || !running.is_alive() {
             let (count, of) = (answered.len(), candidates.len());
             panic!("the {} acts on {count} of {of} markets only:\n{}", program.name(), running.last_words());
         }
-        answered = exchange.probe(&candidates, PROBE);
     }
     let among = markets.get_or_insert(answered).clone();
     let spacing = Duration::from_micros(arguments.spacing_us);

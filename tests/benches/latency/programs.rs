@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How the host is told to trade, beside its configuration.
-const HOST_ARGUMENTS: [&str; 3] = ["run", "--live", "--json"];
+const HOST_ARGUMENTS: [&str; 2] = ["run", "--live"];
 /// Longest that a program may take to end after it was asked to.
 const GOODBYE: Duration = Duration::from_secs(15);
 
