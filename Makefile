@@ -6,13 +6,17 @@ MAKEFLAGS += --no-print-directory
 export ORT_DYLIB_PATH ?= $(CURDIR)/.tools/onnxruntime/libonnxruntime.so
 
 FUZZ_SECONDS ?= 60
+# Recordings that models are trained with, and Python for it. One thread of linear algebra: the same bytes everywhere.
+DATA ?= $(or $(ISOBAR_DATA),../shared/data)
+VENV := .tools/models-venv
+PYTHON := OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python
 # One profile for the program, its tests and its benchmarks: dependencies are compiled once.
 RELEASE := --release
 # The guest SDK is built along natively: the tests need it, and with it cargo chooses the same features of shared
 # dependencies here as there. Otherwise the slowest of them would be compiled twice.
 ALONG := -p isobar-strategy
 
-.PHONY: build run test lint bench bench-latency fuzz clean help prerequisites native
+.PHONY: build run test lint bench bench-latency fuzz models validate clean help prerequisites native
 
 build: native ## build everything; leaves target/release/isobar
 	@cargo build $(RELEASE) -p isobar $(ALONG)
@@ -42,6 +46,17 @@ bench-latency: build ## time from a frame to an order beside a bare bot, ten min
 
 fuzz: prerequisites ## feed random frames to the venue's decoder for FUZZ_SECONDS (60)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test $(RELEASE) -p isobar-kalshi --test fuzz -- --nocapture
+
+models: build $(VENV)/ready ## train all models from the recordings in DATA (../shared/data); ARGS=--check compares instead
+	@$(PYTHON) models/train.py --data $(DATA) $(ARGS)
+
+validate: build $(VENV)/ready ## judge the models by days that they were not trained on; writes models/validation.json
+	@$(PYTHON) models/validate.py --data $(DATA) $(ARGS)
+
+$(VENV)/ready: models/requirements.txt
+	@python3 -m venv $(VENV) || { echo "no virtual environment: apt install python3-venv" >&2; exit 1; }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r models/requirements.txt
+	@touch $@
 
 clean: ## delete what was built and fetched
 	@rm -rf target .tools

@@ -232,7 +232,7 @@ impl Driver {
         }
         if let Some(link) = &mut self.link {
             for request in requests {
-                self.flights.spawn(link.send(now, request));
+                self.flights.spawn(link.send(Clock::machine(), request));
             }
         }
         self.act().await?;
@@ -244,7 +244,7 @@ impl Driver {
             stages.sent();
         }
         if let Some(link) = &mut self.link {
-            link.refresh(now);
+            link.refresh(Clock::machine());
         }
         if let Some(live) = &mut self.trader.live {
             live.seat.world.prepare();
@@ -356,6 +356,9 @@ impl Driver {
                 }
                 Ok(())
             }
+            Message::Opinion(opinion) => self.input(&Input::Opinion(opinion)),
+            Message::ModelSwapped { city, role, model } => self.input(&Input::ModelSwapped { city, role, model }),
+            Message::ModelRefused { path, reason } => self.input(&Input::ModelRefused { path, reason }),
             Message::Slot(order) => {
                 if let Some(live) = &mut self.trader.live {
                     live.seat.obey(order);
@@ -363,7 +366,6 @@ impl Driver {
                 Ok(())
             }
             Message::Command(command) => self.input(&Input::Command(command)),
-            Message::Forecast(forecast) => self.input(&Input::Forecast(forecast)),
             Message::Resync(market) => self.input(&Input::Resync(market)),
             Message::Linked(Ok(feed)) => {
                 self.attempts = 0;
@@ -389,13 +391,13 @@ impl Driver {
             attempts => Duration::from_millis(250 << attempts.min(6)).min(RETRY_AT_MOST),
         };
         self.attempts += 1;
-        let (sender, url, clock) = (self.sender.clone(), self.websocket.clone(), self.clock);
+        let (sender, url) = (self.sender.clone(), self.websocket.clone());
         let credentials = self.credentials.clone();
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             // Signed at the last moment: the venue looks at the age of a signature.
             let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap_or("/");
-            let signed = credentials.map(|credentials| credentials.sign(clock.now(), "GET", path));
+            let signed = credentials.map(|credentials| credentials.sign(Clock::machine(), "GET", path));
             let headers = signed.as_ref().map(Headers::pairs);
             let headers = headers.as_ref().map_or(&[][..], |pairs| &pairs[..]);
             let linked = Feed::connect(&url, headers, HANDSHAKE).await.map(Box::new).map_err(|error| error.to_string());

@@ -12,7 +12,7 @@ use crate::screen::Screen;
 use crate::seat::{Running, Seat};
 use crate::slot::Slot;
 use crate::stages::Stages;
-use crate::{control, forecasts, identity, live, resume, trader};
+use crate::{control, forecasts, identity, live, resume, trader, weather};
 use anyhow::{Context, Result, anyhow, bail};
 use isobar_engine::engine::{self, Settings};
 use isobar_engine::event::{Component, Opening};
@@ -25,7 +25,6 @@ use isobar_kalshi::sign::Credentials;
 use isobar_plugins::{Loader, Watch};
 use isobar_store::projection::Projector;
 use isobar_store::{Layout, Run, SlotRecord};
-use isobar_weather::Source;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -45,8 +44,8 @@ const PROJECTION: Duration = Duration::from_secs(2);
 pub struct Venue {
     pub rest: String,
     pub websocket: String,
-    /// Where weather is told.
-    pub weather: String,
+    /// Where the simulated exchange tells weather, where it is one.
+    pub weather: Option<String>,
     pub series: Vec<String>,
     pub clock: Clock,
 }
@@ -113,7 +112,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
     let credentials = credentials.map(Arc::new);
     let mut rest = Rest::new(&venue.rest, REQUEST)?;
     if let Some(credentials) = &credentials {
-        rest = rest.with_key(Arc::clone(credentials), move || clock.now());
+        rest = rest.with_key(Arc::clone(credentials), Clock::machine);
     }
     let account = match (live, &config.live, &config.venue.key, &credentials) {
         (false, ..) => None,
@@ -201,7 +200,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
         journal,
         credentials,
         live,
-        stages: stages.map(|file| Stages::new(clock, file.to_owned())),
+        stages: stages.map(|file| Stages::new(file.to_owned())),
         listings: Arc::clone(&listings),
         websocket: venue.websocket.clone(),
         use_yes_price: config.feed.use_yes_price,
@@ -226,11 +225,9 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
     let desk = forecasts::Desk {
         clock,
         listings,
-        models: config.models.folder.clone(),
-        library: config.models.library.clone(),
-        cooldown: config.models.cooldown,
-        oldest: config.models.forecast_age,
-        source: Source::new(reqwest::Client::new(), &venue.weather, REQUEST),
+        run: run.clone(),
+        models: config.models.clone(),
+        sources: weather::sources(&config.weather, &venue.series, venue.weather.as_deref())?,
         driver: sender.clone(),
         screen: Arc::clone(screen),
     };

@@ -25,8 +25,8 @@ const REQUEST: Duration = Duration::from_secs(5);
 const SIGNATURE_LIFE: i64 = 2 * SECOND;
 /// What a renewal may lose on its way, and clocks may differ by, before an order dies for it.
 const RENEWAL_MARGIN: i64 = 5 * SECOND;
-/// Shortest time to live of a resting order.
-const SHORTEST: i64 = 10 * SECOND;
+/// An order lives for at least this part of the longest time that is allowed: a shorter life costs budget all the time.
+const SHORTEST_PART: i64 = 4;
 /// How long the orders of earlier runs may take to end.
 const SWEEP: Duration = Duration::from_secs(20);
 /// Reads of the account reach back so far beyond the beginning of a run.
@@ -78,9 +78,15 @@ pub async fn open(
     let costs = Costs::of(&rest.endpoint_costs().await.context("the costs of requests cannot be read")?);
     let shares = Shares::usual(&limits, &costs);
     let longest = live.settings.ttl;
-    let plan =
-        RenewalPlan::new(&limits, &costs, &shares, config.limits.open_orders, (SHORTEST, longest), RENEWAL_MARGIN)
-            .context("live.order_ttl_sec and limits.max_open_orders do not fit the account")?;
+    let plan = RenewalPlan::new(
+        &limits,
+        &costs,
+        &shares,
+        config.limits.open_orders,
+        (longest / SHORTEST_PART, longest),
+        RENEWAL_MARGIN,
+    )
+    .context("live.order_ttl_sec and limits.max_open_orders do not fit the account")?;
     let mut settings = live.settings;
     (settings.ttl, settings.renew_left) = (plan.expiry, plan.expiry - plan.every);
 

@@ -17,6 +17,7 @@ const NAMES: [&str; 5] = ["read", "journaled and decoded", "decided", "handed ov
 
 /// The stamps of a run.
 pub struct Stages {
+    /// The machine's own, whatever the run's is: the stamps of two processes are compared.
     clock: Clock,
     file: PathBuf,
     text: String,
@@ -30,8 +31,9 @@ pub struct Stages {
 }
 
 impl Stages {
-    /// Stamps by `clock`, which goes into `file` at the end.
-    pub fn new(clock: Clock, file: PathBuf) -> Self {
+    /// Stamps that go into `file` at the end.
+    pub fn new(file: PathBuf) -> Self {
+        let clock = Clock::System;
         let zero = Timestamp(0);
         let text = format!("order\t{}\n", NAMES.join("\t"));
         Self { clock, file, text, current: [zero; 3], held: None, handed_over: zero, bodies: Vec::new() }

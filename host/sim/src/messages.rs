@@ -155,7 +155,7 @@ pub(crate) fn created(market: &Market, index: usize) -> Change {
         "title": market.title,
         "yes_sub_title": words,
         "no_sub_title": words,
-        "rules_primary": market.title,
+        "rules_primary": crate::rules::primary(market),
         "rules_secondary": "",
         "can_close_early": true,
         "event_ticker": market.event,

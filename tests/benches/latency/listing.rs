@@ -162,7 +162,10 @@ impl Listing {
         let parts = parts.strip_prefix(&["trade-api", "v2"]).unwrap_or(&parts);
         let closed = parameter("status").is_some_and(|status| status != "open");
         Some(match parts {
+            // What a host asks of a simulated exchange beside the venue's own: its clock, and weather.
+            ["sim", "clock"] => json!({"now_ns": u64::try_from(now.as_nanosecond()).ok()?, "factor": 1}),
             ["sim", "weather"] => self.weather.clone(),
+            ["sim", "nws", "stations", _, "observations"] => json!({"type": "FeatureCollection", "features": []}),
             ["exchange", "status"] => json!({
                 "exchange_active": true, "trading_active": true, "intra_exchange_transfers_active": true,
                 "exchange_index_statuses": [{"exchange_index": 0, "description": "", "exchange_active": true,
