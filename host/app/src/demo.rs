@@ -132,7 +132,7 @@ fn play(
     let venue = Venue {
         rest: addresses.rest,
         websocket: addresses.websocket,
-        weather: exchange.is_some().then_some(origin),
+        weather: simulated.then_some(origin),
         series: config.venue.series.clone(),
         clock,
     };
