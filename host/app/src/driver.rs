@@ -203,7 +203,7 @@ impl Driver {
                 self.feed = Some(*feed);
                 self.screen.note(&format!("connected to {}", self.websocket));
                 let (connection, use_yes_price) = (self.connection, self.use_yes_price);
-                self.input(&Input::Connected { connection, use_yes_price, observed: false })
+                self.input(&Input::Connected { connection, use_yes_price, observed: false, private: false })
             }
             Message::Linked(Err(reason)) => {
                 self.screen.note(&format!("cannot connect: {reason}"));

@@ -11,6 +11,7 @@ use isobar_engine::event::{Component, Input};
 use isobar_engine::market::MarketId;
 use isobar_engine::snapshot::Snapshot;
 use isobar_engine::units::{Digest, Timestamp};
+use isobar_engine::venue::Request;
 use isobar_kalshi::protocol::Protocol;
 use isobar_plugins::Strategy;
 use isobar_store::{FeedReader, Notice, SlotRecord, SlotWriter};
@@ -136,6 +137,10 @@ impl World for Live {
         {
             tracing::warn!(market = market.0, "the inbox is full: a book stays stale for longer");
         }
+    }
+
+    fn send(&mut self, _: Request) {
+        unreachable!("a paper slot has no venue to ask");
     }
 }
 

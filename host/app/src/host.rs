@@ -125,6 +125,7 @@ pub fn run(
         clock: venue.clock.describe(),
         stale_after: config.feed.stale_after,
         source: venue.websocket.clone(),
+        late_after: 0,
     };
     let journal = run.write_feed(Layout::default())?;
     let notice = journal.notice();

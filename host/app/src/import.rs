@@ -11,6 +11,7 @@ use isobar_engine::event::{Component, Fault, Input, Opening};
 use isobar_engine::market::{FeeSchedule, Ladder, Market, MarketId, MarketStatus, Strike};
 use isobar_engine::snapshot::Snapshot;
 use isobar_engine::units::{Price, SECOND, Timestamp};
+use isobar_engine::venue::Request;
 use isobar_kalshi::protocol::Protocol;
 use isobar_store::{FeedWriter, Layout, Run, SlotRecord, SlotWriter};
 use serde::{Deserialize, Serialize};
@@ -183,6 +184,7 @@ impl Importer {
             clock: "stamped".to_owned(),
             stale_after: crate::config::Config::example().feed.stale_after,
             source: capture.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            late_after: 0,
         }))?;
         Ok(importer)
     }
@@ -206,7 +208,7 @@ impl Importer {
                 self.input(&Input::Disconnected { connection, reason })?;
             }
             self.connections += 1;
-            self.input(&Input::Connected { connection: current, use_yes_price, observed: true })?;
+            self.input(&Input::Connected { connection: current, use_yes_price, observed: true, private: false })?;
         }
         self.input(&Input::Frame { connection: current, text: frame.get().as_bytes() })
     }
@@ -267,4 +269,6 @@ impl World for SlotJournal {
     }
 
     fn resync(&mut self, _: MarketId) {}
+
+    fn send(&mut self, _: Request) {}
 }

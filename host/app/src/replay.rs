@@ -9,6 +9,7 @@ use isobar_engine::event::{Body, Component, Fault};
 use isobar_engine::market::MarketId;
 use isobar_engine::snapshot::{Decision, Snapshot};
 use isobar_engine::units::{Digest, Timestamp};
+use isobar_engine::venue::Request;
 use isobar_kalshi::protocol::Protocol;
 use isobar_store::{Run, SlotEntry, SlotReader, SlotRecord, Tail};
 use serde::Serialize;
@@ -160,6 +161,8 @@ impl World for Recorded<'_> {
     }
 
     fn resync(&mut self, _: MarketId) {}
+
+    fn send(&mut self, _: Request) {}
 }
 
 /// A record in few words.

@@ -5,6 +5,7 @@ use isobar_engine::event::{Body, Component, Effect, Fault, Report};
 use isobar_engine::market::MarketId;
 use isobar_engine::snapshot::{Decision, Snapshot};
 use isobar_engine::units::{Digest, Timestamp};
+use isobar_engine::venue::Request;
 use isobar_store::{Seen, SlotRecord};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -28,6 +29,8 @@ pub trait World {
     fn record(&mut self, seq: u64, at: Timestamp, record: &SlotRecord<'_>);
     /// The engine doubts its book of a market.
     fn resync(&mut self, market: MarketId);
+    /// The engine asks the venue; only a live slot does.
+    fn send(&mut self, request: Request);
 }
 
 /// An engine with its place in the feed.
@@ -120,6 +123,7 @@ impl Slot {
                     }
                 }
                 Effect::Resync(market) => world.resync(market),
+                Effect::Send(request) => world.send(request),
                 Effect::Report(report) => world.record(seq, self.at, &SlotRecord::Report(Cow::Owned(report))),
             }
         }

@@ -195,6 +195,14 @@ impl Engine {
             Body::Settled { market, value } => self.settle(*market, *value, &mut done, effects),
             Body::Forecast(forecast) => self.forecast(forecast),
             Body::Tick => self.tick(effects),
+            Body::Order { .. }
+            | Body::Fill(_)
+            | Body::Position { .. }
+            | Body::Account(_)
+            | Body::Group { .. }
+            | Body::Exchange(_)
+            | Body::Skew(_)
+            | Body::Command(_) => {}
             Body::Decided { .. } | Body::Swapped(_) => unreachable!("answers do not come as inputs"),
         }
         self.report(done, effects);

@@ -9,6 +9,7 @@ use crate::market::{Market, MarketId, MarketStatus};
 use crate::order::{OrderId, RefusalReason};
 use crate::snapshot::{Decision, Snapshot};
 use crate::units::{Digest, Money, Price, Probability, Quantity, Side, Timestamp};
+use crate::venue::{Account, Command, ExchangeStatus, OrderReport, OrderStatus, Request, VenueFill, VenuePosition};
 use serde::{Deserialize, Serialize};
 
 /// One external input of a run: a line of the feed journal is `(seq, at, Input)`.
@@ -26,6 +27,8 @@ pub enum Input<'a> {
         use_yes_price: bool,
         /// Somebody else subscribed (an imported capture): nothing is sent, acknowledgements are adopted as they come.
         observed: bool,
+        /// Whether the channels of the account (own orders, fills, positions, order groups) are subscribed too.
+        private: bool,
     },
     /// One text frame as received, without any change.
     Frame {
@@ -62,6 +65,33 @@ pub enum Input<'a> {
     Tick,
     /// Last record of a run that ended in order.
     Closing,
+    /// The venue answered a request of the live slot over REST.
+    Answered {
+        /// The request.
+        request: Request,
+        /// HTTP status.
+        status: u16,
+        /// The body as received.
+        #[serde(with = "serde_bytes")]
+        body: &'a [u8],
+    },
+    /// A request of the live slot got no answer.
+    Unanswered {
+        /// The request.
+        request: Request,
+        /// Whether it may have reached the venue. One that never left the host certainly did not.
+        sent: bool,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The account as read over REST, in the venue's spellings where only the protocol core can resolve them.
+    Account(AccountRead),
+    /// What the exchange says of itself.
+    Exchange(ExchangeStatus),
+    /// How far the venue's clock is ahead of ours, nanoseconds.
+    Skew(i64),
+    /// An operator's command.
+    Command(Command),
 }
 
 /// Facts that hold for a whole run.
@@ -77,6 +107,9 @@ pub struct Opening {
     pub stale_after: i64,
     /// Where the frames came from, for people: an address or the name of a capture.
     pub source: String,
+    /// Age of a message, nanoseconds from the venue's sending to our receiving, beyond which a book is not believed; 0 for
+    /// never (captures, whose recorder's clock is not known).
+    pub late_after: i64,
 }
 
 /// The probabilities that one model gives to the brackets of one city-day.
@@ -92,6 +125,44 @@ pub struct Forecast {
     pub inputs: Digest,
     /// One probability a market, summing to exactly 1 000 000 ppm, or the reason why there is no opinion.
     pub outcome: Result<Vec<(MarketId, Probability)>, String>,
+}
+
+/// One read of the account, before the protocol core resolved whose orders these are; see [`Account`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRead {
+    /// Money at hand on the shard of the weather markets.
+    pub cash: Money,
+    /// Open positions in listed markets.
+    pub positions: Vec<VenuePosition>,
+    /// Orders that rest, and those of ours that ended since `since`.
+    pub orders: Vec<OrderRead>,
+    /// Fills since `since`, oldest first, each with the venue's id of its order.
+    pub fills: Vec<(String, VenueFill)>,
+    /// What the read of orders and fills reaches back to.
+    pub since: Timestamp,
+    /// The read side was at least as new as this.
+    pub as_of: Timestamp,
+}
+
+/// An order as the venue shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderRead {
+    /// The client order id; empty where it has none.
+    pub client: String,
+    /// The venue's id.
+    pub id: String,
+    /// Its market.
+    pub market: MarketId,
+    /// Its side.
+    pub side: Side,
+    /// Limit, YES price.
+    pub price: Price,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Contracts filled so far.
+    pub filled: Quantity,
+    /// Contracts that still rest.
+    pub remaining: Quantity,
 }
 
 /// Price and total size resting at it.
@@ -150,6 +221,8 @@ pub enum StaleReason {
     Corrupt,
     /// Bids and asks crossed for too long.
     Crossed,
+    /// Its messages come too long after they were sent: it may be current, for a moment that is gone.
+    Late,
 }
 
 /// What the engine applies: an input after the venue's protocol core, or an answer of the slot.
@@ -215,6 +288,35 @@ pub enum Body {
     },
     /// See [`Input::Forecast`].
     Forecast(Forecast),
+    /// The venue says something about an order of ours: an answer of REST or a message of the socket.
+    Order {
+        /// The order.
+        order: OrderId,
+        /// What it says.
+        report: OrderReport,
+    },
+    /// The account traded.
+    Fill(VenueFill),
+    /// A position as the venue pushes it: it checks ours.
+    Position {
+        /// The market.
+        market: MarketId,
+        /// Signed, 1/100 contracts.
+        contracts: i64,
+    },
+    /// See [`Input::Account`].
+    Account(Account),
+    /// The order group was triggered (or reset): the venue cancelled what was in it.
+    Group {
+        /// Whether it takes no orders now.
+        triggered: bool,
+    },
+    /// See [`Input::Exchange`].
+    Exchange(ExchangeStatus),
+    /// See [`Input::Skew`].
+    Skew(i64),
+    /// See [`Input::Command`].
+    Command(Command),
     /// See [`Input::Tick`].
     Tick,
     /// A component answered a question.
@@ -291,6 +393,8 @@ pub enum Effect {
     Resync(MarketId),
     /// Something happened to an order or a position; nothing to do but tell.
     Report(Report),
+    /// Ask the venue this, and bring its answer as [`Input::Answered`] or [`Input::Unanswered`].
+    Send(Request),
 }
 
 /// What happened in a slot. Reports are derived: the SQL projection and the screen are made of them.

@@ -19,3 +19,4 @@ pub mod paper;
 pub mod risk;
 pub mod snapshot;
 pub mod units;
+pub mod venue;

@@ -31,7 +31,7 @@ fn listed() -> Protocol {
     let mut protocol = Protocol::new();
     let mut transmit = Vec::new();
     protocol.apply(Timestamp(0), &Input::Listed(markets.collect()), &mut transmit);
-    let connected = Input::Connected { connection: 0, use_yes_price: true, observed: true };
+    let connected = Input::Connected { connection: 0, use_yes_price: true, observed: true, private: false };
     protocol.apply(Timestamp(0), &connected, &mut transmit);
     protocol
 }

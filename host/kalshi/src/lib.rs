@@ -11,6 +11,7 @@ pub mod feed;
 pub mod protocol;
 pub mod rest;
 mod scan;
+pub mod sign;
 mod tickers;
 pub mod wire;
 

@@ -158,7 +158,7 @@ impl Protocol {
                 Body::Quiet
             }
             Input::Listed(markets) => self.listed(at, markets, transmit),
-            Input::Connected { connection, use_yes_price, observed } => {
+            Input::Connected { connection, use_yes_price, observed, private: _ } => {
                 self.connections.retain(|open| open.number != *connection);
                 self.connections.push(Connection::new(*connection, *use_yes_price, *observed, at));
                 self.reconcile(at, self.connections.len() - 1, transmit);
@@ -180,6 +180,10 @@ impl Protocol {
                 Body::Settled { market: *market, value: *value }
             }
             Input::Tick => self.watch(at, transmit).unwrap_or(Body::Tick),
+            Input::Exchange(status) => Body::Exchange(*status),
+            Input::Skew(nanos) => Body::Skew(*nanos),
+            Input::Command(command) => Body::Command(command.clone()),
+            Input::Answered { .. } | Input::Unanswered { .. } | Input::Account(_) => Body::Quiet,
             Input::Closing => Body::Quiet,
         }
     }

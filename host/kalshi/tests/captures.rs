@@ -25,7 +25,7 @@ fn replay(path: &Path) -> Counts {
         let (at, connection, Some(frame)) = line(text) else { continue };
         let at = Timestamp(at);
         if open.insert(connection) {
-            let connected = Input::Connected { connection, use_yes_price: false, observed: true };
+            let connected = Input::Connected { connection, use_yes_price: false, observed: true, private: false };
             protocol.apply(at, &connected, &mut transmit);
         }
         let body = protocol.apply(at, &Input::Frame { connection, text: frame.as_bytes() }, &mut transmit);
@@ -88,7 +88,7 @@ fn every_frame_seen_in_the_wild_is_read_or_refused_with_a_reason() {
         let mut protocol = Protocol::new();
         let mut transmit = Vec::new();
         protocol.apply(Timestamp(0), &Input::Listed(markets(tickers(&all))), &mut transmit);
-        let connected = Input::Connected { connection: 0, use_yes_price: false, observed: true };
+        let connected = Input::Connected { connection: 0, use_yes_price: false, observed: true, private: false };
         protocol.apply(Timestamp(0), &connected, &mut transmit);
         let body = protocol.apply(Timestamp(0), &Input::Frame { connection: 0, text: frame.as_bytes() }, &mut transmit);
         assert!(!matches!(body, Body::Unparsed(_)), "{body:?}: {frame}");
@@ -106,7 +106,7 @@ fn a_recorded_weather_book_is_reflected_once() {
     let line = lines.lines().find(|line| line.contains("2230.99")).expect("the weather snapshot");
     let raw: serde_json::Value = serde_json::from_str(line).expect("a line");
     let mut bench = support::Bench::new(&["KXHIGHNY-26JUN24-T82"], 60);
-    bench.apply(&Input::Connected { connection: 0, use_yes_price: false, observed: true });
+    bench.apply(&Input::Connected { connection: 0, use_yes_price: false, observed: true, private: false });
     let Body::Snapshot { bids, asks, .. } = bench.frame(raw["raw"].as_str().expect("text")) else {
         panic!("no snapshot");
     };

@@ -113,7 +113,7 @@ fn run(seed: u64, frames: Option<u64>, until: Instant) -> u64 {
             protocol.apply(at, &Input::Listed(listed.clone()), &mut transmit);
             for connection in 0..2 {
                 let (use_yes_price, observed) = (connection == 1, connection == 1);
-                let connected = Input::Connected { connection, use_yes_price, observed };
+                let connected = Input::Connected { connection, use_yes_price, observed, private: false };
                 protocol.apply(at, &connected, &mut transmit);
             }
         }

@@ -213,7 +213,7 @@ fn block_trades_fill_nobody() {
 
 fn connected() -> Bench {
     let mut bench = Bench::new(&[BRACKET, TAIL], 60);
-    bench.apply(&Input::Connected { connection: 0, use_yes_price: true, observed: false });
+    bench.apply(&Input::Connected { connection: 0, use_yes_price: true, observed: false, private: false });
     bench
 }
 
@@ -359,7 +359,7 @@ fn a_lost_connection_makes_its_books_stale_and_the_next_one_starts_anew() {
     let gone = Input::Disconnected { connection: 0, reason: "reset".into() };
     assert_eq!(bench.apply(&gone), stale(&[M0, M1], StaleReason::Disconnected));
     assert_eq!(bench.apply(&gone), Body::Quiet);
-    bench.apply(&Input::Connected { connection: 1, use_yes_price: true, observed: false });
+    bench.apply(&Input::Connected { connection: 1, use_yes_price: true, observed: false, private: false });
     assert_eq!(bench.texts().len(), 4);
     let mut next = |text: &str| bench.apply(&Input::Frame { connection: 1, text: text.as_bytes() });
     next(frames()[0]);
@@ -370,7 +370,7 @@ fn a_lost_connection_makes_its_books_stale_and_the_next_one_starts_anew() {
 #[test]
 fn a_book_belongs_to_the_connection_of_its_snapshot() {
     let mut bench = Bench::observed(false);
-    bench.apply(&Input::Connected { connection: 1, use_yes_price: false, observed: true });
+    bench.apply(&Input::Connected { connection: 1, use_yes_price: false, observed: true, private: false });
     bench.frame(&snapshot(1, BRACKET));
     let second = Input::Frame { connection: 1, text: snapshot(1, BRACKET).leak().as_bytes() };
     assert!(matches!(bench.apply(&second), Body::Snapshot { .. }));

@@ -47,6 +47,7 @@ impl Bench {
             clock: "stamped".into(),
             stale_after: stale_after * SECOND,
             source: "test".into(),
+            late_after: 0,
         }));
         bench.apply(&Input::Listed(markets(tickers.iter().copied())));
         bench
@@ -55,7 +56,7 @@ impl Bench {
     /// The two markets of the hand-written frames on connection 0, which somebody else subscribed.
     pub fn observed(use_yes_price: bool) -> Self {
         let mut bench = Self::new(&[BRACKET, TAIL], 60);
-        bench.apply(&Input::Connected { connection: 0, use_yes_price, observed: true });
+        bench.apply(&Input::Connected { connection: 0, use_yes_price, observed: true, private: false });
         bench
     }
 

@@ -54,6 +54,7 @@ fn write_feed(run: &Run) {
         clock: "system".to_owned(),
         stale_after: 60,
         source: "test".to_owned(),
+        late_after: 0,
     };
     let forecast = |outcome| {
         let event = "KXHIGHCHI-26NOV23".to_owned();
