@@ -56,6 +56,18 @@ const OUTSIDE: [(&str, &str, u16, &str); 2] = [
     ("DELETE", "/portfolio/orders/{order_id}", 410, "first-generation orders were switched off in June 2026"),
 ];
 
+/// Fields of `market_lifecycle_v2` that "will ONLY exist" with these events, as the specification says in words.
+const ONLY_WITH: [(&str, &[&str]); 8] = [
+    ("exchange_index", &["created"]),
+    ("open_ts", &["created"]),
+    ("additional_metadata", &["created"]),
+    ("close_ts", &["created", "close_date_updated"]),
+    ("determination_ts", &["determined"]),
+    ("result", &["determined"]),
+    ("settlement_value", &["determined"]),
+    ("settled_ts", &["settled"]),
+];
+
 /// Bodies and messages of one kind, with the schema that they fit.
 struct Kind {
     schema: Value,
@@ -198,6 +210,16 @@ impl<'s> Ledger<'s> {
         if !text.ends_with('\n') {
             // As in the capture (PROTOCOL.md 2.1).
             faults.push(Fault { at: String::new(), what: "the frame does not end with a newline".to_owned() });
+        }
+        if name == "marketLifecycleV2" {
+            let event = message["msg"]["event_type"].as_str().unwrap_or_default();
+            let misplaced = |(field, events): &&(&str, &[&str])| {
+                message["msg"].get(*field).is_some() && !events.contains(&event)
+            };
+            faults.extend(ONLY_WITH.iter().filter(misplaced).map(|(field, _)| Fault {
+                at: format!("/msg/{field}"),
+                what: format!("does not belong to {event}"),
+            }));
         }
         if !faults.is_empty() {
             self.blame(name, text, &faults);
