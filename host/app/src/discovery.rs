@@ -52,7 +52,7 @@ async fn look(rest: &Rest, series: &str) -> Result<(Vec<Market>, Paid), isobar_k
             paid.push((listed.ticker.clone(), value));
         }
         // The driver gives the number.
-        match convert::market(MarketId(0), &listed, &facts) {
+        match convert::market(MarketId(0), &listed, &facts, None) {
             Ok(market) => markets.push(market),
             Err(reason) => tracing::warn!(ticker = %listed.ticker, %reason, "a market is left out"),
         }

@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::wire::{self, BookSide, Fraction, Number, Outcome, Text};
 use isobar_engine::event::Level;
 use isobar_engine::market::{self, FeeSchedule, Ladder, MarketId, MarketStatus, Strike};
-use isobar_engine::units::{Price, Quantity, Side, Timestamp};
+use isobar_engine::units::{Digest, Money, Price, Quantity, Side, Timestamp};
+use isobar_engine::venue::{OrderStatus, TradeId};
 
 /// Largest count that is believed, in 1/100 contract: ten thousand million contracts. It keeps every product and every sum
 /// over a book inside the engine's money, whatever a frame says.
@@ -75,6 +76,62 @@ pub fn change(text: &[u8]) -> Option<i64> {
     let (negative, units) = fixed(text, 2)?;
     let units = i64::try_from(units).ok().filter(|_| units <= LARGEST_COUNT)?;
     Some(if negative { -units } else { units })
+}
+
+/// Dollars as a decimal, `-2.500000`, exact to 1/1 000 000 dollar.
+pub fn money(text: &[u8]) -> Option<Money> {
+    let (negative, micros) = fixed(text, 6)?;
+    let micros = i64::try_from(micros).ok()?;
+    Some(Money::new(if negative { -micros } else { micros }))
+}
+
+/// What an order or a fill of ours did to the YES book. The older `side` and `action` must not be used for it
+/// (PROTOCOL.md 2.8).
+pub fn direction(book: Option<BookSide>, outcome: Option<Outcome>) -> Option<Side> {
+    Some(match (book, outcome) {
+        (Some(BookSide::Bid), _) | (None, Some(Outcome::Yes)) => Side::Bid,
+        (Some(BookSide::Ask), _) | (None, Some(Outcome::No)) => Side::Ask,
+        (None, None) => return None,
+    })
+}
+
+/// The venue's word for a side of the YES book.
+pub fn book_side(side: Side) -> BookSide {
+    match side {
+        Side::Bid => BookSide::Bid,
+        Side::Ask => BookSide::Ask,
+    }
+}
+
+/// The venue's words for the states of an order; nothing for `unknown` and for words of the future, which say nothing.
+pub fn order_status(word: &str) -> Option<OrderStatus> {
+    Some(match word {
+        "resting" => OrderStatus::Resting,
+        "canceled" | "cancelled" => OrderStatus::Cancelled,
+        "executed" => OrderStatus::Executed,
+        _ => return None,
+    })
+}
+
+/// A match by its id: the number of the UUID that the venue sends, or else a hash of whatever it sends.
+pub fn trade_id(text: &str) -> TradeId {
+    let digits = text.bytes().filter(|byte| *byte != b'-');
+    let dashes = [8, 13, 18, 23].iter().all(|at| text.as_bytes().get(*at) == Some(&b'-'));
+    let number = digits.clone().try_fold(0u128, |sum, byte| {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        Some(sum << 4 | u128::from(digit))
+    });
+    match number {
+        Some(number) if text.len() == 36 && dashes && digits.count() == 32 => TradeId(number),
+        _ => {
+            let hash = Digest::of(text.as_bytes()).0;
+            TradeId(u128::from_be_bytes(*hash.first_chunk().expect("a hash has 32 bytes")))
+        }
+    }
 }
 
 /// A price in either spelling: a decimal in dollars, or (where that is absent or empty) whole cents.
@@ -197,42 +254,54 @@ pub fn status(word: &str) -> Option<MarketStatus> {
     })
 }
 
-/// What a fill costs on a series: its fee type times its multiplier (PROTOCOL.md 4). Refused: fee types whose formula is
-/// not published, and multipliers that give no whole number of parts per million.
-pub fn fees(series: &wire::Series) -> Result<FeeSchedule, Error> {
+/// What a fill costs: fee type times multiplier of the event where it has its own, else of the series (PROTOCOL.md 4).
+/// Refused: fee types whose formula is not published, and multipliers that give no whole number of parts per million.
+pub fn fees(series: &wire::Series, event: Option<&wire::Event>) -> Result<FeeSchedule, Error> {
     let untradable = |reason: String| Error::Untradable { ticker: series.ticker.clone(), reason };
-    let maker_rate = match series.fee_type.as_str() {
+    let kind = event.and_then(|event| event.fee_type_override.as_deref()).unwrap_or(&series.fee_type);
+    let factor = event.and_then(|event| event.fee_multiplier_override.as_ref()).unwrap_or(&series.fee_multiplier);
+    let maker_rate = match kind {
         "quadratic" => 0,
         "quadratic_with_maker_fees" => 17_500,
         "quadratic_with_combo_maker_fees" => 35_000,
         other => return Err(untradable(format!("unknown fee type {other:?}"))),
     };
     let times = |rate: u64| {
-        let (negative, multiplier) = fixed(series.fee_multiplier.0.as_bytes(), 6)?;
+        let (negative, multiplier) = fixed(factor.0.as_bytes(), 6)?;
         let product = rate.checked_mul(multiplier).filter(|product| !negative && product % 1_000_000 == 0)?;
         u32::try_from(product / 1_000_000).ok()
     };
-    let ppm = |rate| times(rate).ok_or_else(|| untradable(format!("fee multiplier {}", series.fee_multiplier.0)));
+    let ppm = |rate| times(rate).ok_or_else(|| untradable(format!("fee multiplier {}", factor.0)));
     Ok(FeeSchedule::Quadratic { taker_ppm: ppm(70_000)?, maker_ppm: ppm(maker_rate)? })
 }
 
-/// A market as listed, with the number that this run gives to it. Refused: a grid that is no ladder, an unknown status, a
-/// time that cannot be read.
-pub fn market(id: MarketId, listed: &wire::Market, series: &wire::Series) -> Result<market::Market, Error> {
-    let untradable = |reason: String| Error::Untradable { ticker: listed.ticker.clone(), reason };
-    let at = |text: &str| time(text).ok_or_else(|| untradable(format!("time {text:?}")));
-    let ranges = listed.price_ranges.iter().map(|range| {
-        let read = |text: &str| price(text.as_bytes()).ok_or_else(|| untradable(format!("price range {range:?}")));
+/// The prices that a market allows. Its label for them carries no meaning; a grid that is no ladder is refused.
+pub fn price_ladder(ranges: &[wire::PriceRange]) -> Result<Ladder, String> {
+    let ranges = ranges.iter().map(|range| {
+        let read = |text: &str| price(text.as_bytes()).ok_or_else(|| format!("price range {range:?}"));
         Ok(market::PriceRange { start: read(&range.start)?, end: read(&range.end)?, step: read(&range.step)? })
     });
+    Ladder::new(ranges.collect::<Result<_, String>>()?).map_err(|error| error.to_string())
+}
+
+/// A market as listed, with the number that this run gives to it, and with the fees of its event where that is known.
+/// Refused: a grid that is no ladder, an unknown status, a time that cannot be read.
+pub fn market(
+    id: MarketId,
+    listed: &wire::Market,
+    series: &wire::Series,
+    event: Option<&wire::Event>,
+) -> Result<market::Market, Error> {
+    let untradable = |reason: String| Error::Untradable { ticker: listed.ticker.clone(), reason };
+    let at = |text: &str| time(text).ok_or_else(|| untradable(format!("time {text:?}")));
     Ok(market::Market {
         id,
         ticker: listed.ticker.clone(),
         event: listed.event_ticker.clone(),
         series: series.ticker.clone(),
         strike: strike(listed),
-        ladder: Ladder::new(ranges.collect::<Result<_, Error>>()?).map_err(|error| untradable(error.to_string()))?,
-        fees: fees(series)?,
+        ladder: price_ladder(&listed.price_ranges).map_err(untradable)?,
+        fees: fees(series, event)?,
         status: status(&listed.status).ok_or_else(|| untradable(format!("status {:?}", listed.status)))?,
         opens: at(&listed.open_time)?,
         closes: at(&listed.close_time)?,
@@ -391,11 +460,44 @@ mod tests {
     #[test]
     fn fees_are_rate_times_multiplier() {
         let quadratic = |taker_ppm, maker_ppm| FeeSchedule::Quadratic { taker_ppm, maker_ppm };
-        assert_eq!(fees(&series("quadratic", "1")).ok(), Some(quadratic(70_000, 0)));
-        assert_eq!(fees(&series("quadratic_with_maker_fees", "0.5")).ok(), Some(quadratic(35_000, 8_750)));
-        assert!(fees(&series("flat", "1")).is_err());
-        assert!(fees(&series("quadratic", "-1")).is_err());
-        assert!(fees(&series("quadratic", "0.00001")).is_err(), "0.7 parts per million");
+        assert_eq!(fees(&series("quadratic", "1"), None).ok(), Some(quadratic(70_000, 0)));
+        assert_eq!(fees(&series("quadratic_with_maker_fees", "0.5"), None).ok(), Some(quadratic(35_000, 8_750)));
+        assert!(fees(&series("flat", "1"), None).is_err());
+        assert!(fees(&series("quadratic", "-1"), None).is_err());
+        assert!(fees(&series("quadratic", "0.00001"), None).is_err(), "0.7 parts per million");
+    }
+
+    #[test]
+    fn fees_of_an_event_win_over_those_of_its_series() {
+        let event = |fields: &str| -> wire::Event {
+            let body = format!(r#"{{"event_ticker":"KXHIGHCHI-26NOV23","series_ticker":"KXHIGHCHI"{fields}}}"#);
+            serde_json::from_str(&body).expect("an event")
+        };
+        let of = |fields| fees(&series("quadratic", "1"), Some(&event(fields))).ok();
+        let quadratic = |taker_ppm, maker_ppm| Some(FeeSchedule::Quadratic { taker_ppm, maker_ppm });
+        assert_eq!(of(""), quadratic(70_000, 0));
+        assert_eq!(of(r#","fee_type_override":null,"fee_multiplier_override":null"#), quadratic(70_000, 0));
+        assert_eq!(of(r#","fee_multiplier_override":0"#), quadratic(0, 0));
+        assert_eq!(of(r#","fee_type_override":"quadratic_with_maker_fees""#), quadratic(70_000, 17_500));
+        assert_eq!(of(r#","fee_type_override":"flat""#), None);
+    }
+
+    #[test]
+    fn a_match_has_the_number_of_its_uuid_and_any_other_text_a_hash() {
+        assert_eq!(trade_id("d91bc706-ee49-470d-82d8-11418bda6fed"), TradeId(0xd91bc706_ee49_470d_82d8_11418bda6fed));
+        let texts = ["", "d91bc706ee49470d82d811418bda6fed", "D91BC706-EE49-470D-82D8-11418BDA6FED", "trade-1"];
+        let mut hashes: Vec<_> = texts.iter().map(|text| trade_id(text)).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), texts.len());
+    }
+
+    #[test]
+    fn money_is_read_exactly() {
+        assert_eq!(money(b"98.0186"), Some(Money::new(98_018_600)));
+        assert_eq!(money(b"-2.500000"), Some(Money::new(-2_500_000)));
+        assert_eq!(money(b"0.0000001"), None);
+        assert_eq!(money(b"99999999999999999999"), None);
     }
 
     fn listed(change: &str) -> wire::Market {
@@ -408,7 +510,7 @@ mod tests {
 
     #[test]
     fn a_listed_market_is_converted_whole() {
-        let market = market(MarketId(0), &listed("{}"), &series("quadratic", "1")).expect("tradable");
+        let market = market(MarketId(0), &listed("{}"), &series("quadratic", "1"), None).expect("tradable");
         assert_eq!(market.ticker, "KXHIGHCHI-26NOV23-B33.5");
         assert_eq!((market.event.as_str(), market.series.as_str()), ("KXHIGHCHI-26NOV23", "KXHIGHCHI"));
         assert_eq!(market.strike, Strike::Between { floor: 33, cap: 34 });
@@ -438,7 +540,7 @@ mod tests {
             r#"{"status":"exploded"}"#,
             r#"{"close_time":"soon"}"#,
         ] {
-            assert!(market(MarketId(0), &listed(change), &series("quadratic", "1")).is_err(), "{change}");
+            assert!(market(MarketId(0), &listed(change), &series("quadratic", "1"), None).is_err(), "{change}");
         }
     }
 

@@ -3,7 +3,7 @@
 //! It owns the socket and nothing else: frames are handed on as received, without a copy. Its methods are cancel-safe. It
 //! never reconnects by itself; that is decided by the protocol core and done by the driver.
 
-use crate::error::Error;
+use crate::error::{Error, VenueError};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -125,10 +125,10 @@ impl Feed {
 fn refused(url: &str, error: tungstenite::Error) -> Error {
     match error {
         tungstenite::Error::Url(error) => Error::Address { address: url.to_owned(), reason: error.to_string() },
-        tungstenite::Error::Http(response) if response.status() == 429 => Error::RateLimited,
         tungstenite::Error::Http(response) => {
-            let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
-            Error::Refused { status: response.status().as_u16(), reason: body }
+            let (status, body) = (response.status().as_u16(), response.body().as_deref().unwrap_or_default());
+            let unclear = || VenueError::Unclear { status, detail: String::new() };
+            VenueError::of(status, body).unwrap_or_else(unclear).into()
         }
         other => Error::Unreachable(other.to_string()),
     }

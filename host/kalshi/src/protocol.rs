@@ -9,9 +9,12 @@
 //! numbers up. A skipped or repeated number makes every book of the subscription stale at that very message. Only a new
 //! snapshot makes a book fresh again; until then its deltas are [`Body::Quiet`].
 
+mod account;
 mod connection;
 mod frame;
+mod lateness;
 mod life;
+mod orders;
 
 use crate::tickers::Tickers;
 use crate::wire::{Command, Params};
@@ -19,6 +22,13 @@ use connection::{Channel, Connection, Purpose};
 use isobar_engine::event::{Body, Input, StaleReason};
 use isobar_engine::market::{Market, MarketId, MarketStatus};
 use isobar_engine::units::{Price, SECOND, Timestamp};
+use lateness::Lateness;
+use orders::Orders;
+
+pub use orders::Placed;
+
+/// After all times.
+const NEVER: Timestamp = Timestamp(i64::MAX);
 
 /// What must be done on a connection, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +57,11 @@ pub enum Transmit {
         /// The market.
         market: MarketId,
     },
+    /// Messages about the account come from here on, and what happened before may have been missed: read the account.
+    Reconcile {
+        /// The connection on which they come.
+        connection: u32,
+    },
 }
 
 /// What became of all frames. Each frame is in exactly one of the classes, so they sum to `frames`; `gaps` and
@@ -65,6 +80,8 @@ pub struct Counts {
     pub trades: u64,
     /// Class: changes of a market's state, close or result.
     pub lifecycle: u64,
+    /// Class: own orders, fills, positions and order groups.
+    pub account: u64,
     /// Class: understood and without meaning for the engine.
     pub quiet: u64,
     /// Class: deltas of a book that waits for its snapshot.
@@ -89,6 +106,7 @@ impl Counts {
             + self.tickers
             + self.trades
             + self.lifecycle
+            + self.account
             + self.quiet
             + self.awaiting
             + self.unlisted
@@ -107,6 +125,12 @@ struct Known {
     asked: Option<Timestamp>,
     /// Worth of a YES contract, once determined.
     worth: Option<Price>,
+    /// Names of its day and its series.
+    event: Box<str>,
+    series: Box<str>,
+    /// Its times, of which the venue sends no event.
+    opens: Timestamp,
+    closes: Timestamp,
 }
 
 impl Known {
@@ -120,10 +144,15 @@ impl Known {
 #[derive(Debug)]
 pub struct Protocol {
     stale_after: i64,
+    late_after: i64,
     tickers: Tickers,
     markets: Vec<Known>,
     connections: Vec<Connection>,
     counts: Counts,
+    lateness: Lateness,
+    orders: Orders,
+    /// When the next market opens or closes.
+    next_turn: Timestamp,
 }
 
 impl Default for Protocol {
@@ -137,10 +166,14 @@ impl Protocol {
     pub fn new() -> Self {
         Self {
             stale_after: 60 * SECOND,
+            late_after: 0,
             tickers: Tickers::default(),
             markets: Vec::new(),
             connections: Vec::new(),
             counts: Counts::default(),
+            lateness: Lateness::default(),
+            orders: Orders::default(),
+            next_turn: NEVER,
         }
     }
 
@@ -155,12 +188,14 @@ impl Protocol {
             Input::Frame { connection, text } => self.frame(at, *connection, text, transmit),
             Input::Opening(opening) => {
                 self.stale_after = opening.stale_after;
+                self.late_after = opening.late_after;
+                self.orders.begin(&opening.run);
                 Body::Quiet
             }
             Input::Listed(markets) => self.listed(at, markets, transmit),
-            Input::Connected { connection, use_yes_price, observed, private: _ } => {
+            Input::Connected { connection, use_yes_price, observed, private } => {
                 self.connections.retain(|open| open.number != *connection);
-                self.connections.push(Connection::new(*connection, *use_yes_price, *observed, at));
+                self.connections.push(Connection::new(*connection, *use_yes_price, *observed, *private, at));
                 self.reconcile(at, self.connections.len() - 1, transmit);
                 Body::Quiet
             }
@@ -179,11 +214,16 @@ impl Protocol {
                 }
                 Body::Settled { market: *market, value: *value }
             }
-            Input::Tick => self.watch(at, transmit).unwrap_or(Body::Tick),
+            Input::Tick => {
+                self.turns(at, transmit);
+                self.watch(at, transmit).unwrap_or(Body::Tick)
+            }
             Input::Exchange(status) => Body::Exchange(*status),
             Input::Skew(nanos) => Body::Skew(*nanos),
             Input::Command(command) => Body::Command(command.clone()),
-            Input::Answered { .. } | Input::Unanswered { .. } | Input::Account(_) => Body::Quiet,
+            Input::Answered { request, status, body } => self.answered(request, *status, body),
+            Input::Unanswered { request, sent, reason } => self.unanswered(request, *sent, reason),
+            Input::Account(read) => self.account(read),
             Input::Closing => Body::Quiet,
         }
     }
@@ -194,14 +234,47 @@ impl Protocol {
                 return Body::Unparsed(format!("{} is listed out of order or twice", market.ticker));
             }
             match self.markets.get_mut(market.id.index()) {
-                Some(known) => known.status = market.status,
-                None => self.markets.push(Known { status: market.status, source: None, asked: None, worth: None }),
+                Some(known) => {
+                    (known.status, known.opens, known.closes) = (market.status, market.opens, market.closes);
+                }
+                None => self.markets.push(Known {
+                    status: market.status,
+                    source: None,
+                    asked: None,
+                    worth: None,
+                    event: market.event.as_str().into(),
+                    series: market.series.as_str().into(),
+                    opens: market.opens,
+                    closes: market.closes,
+                }),
             }
         }
+        self.next_turn = self.next_turn.min(self.turn_after(at));
         for index in 0..self.connections.len() {
             self.reconcile(at, index, transmit);
         }
         Body::Listed(listed.to_vec())
+    }
+
+    /// Has markets read anew whose time to open or to close has come: the venue sends no event for it. (The engine goes by
+    /// the times themselves.)
+    fn turns(&mut self, at: Timestamp, transmit: &mut Vec<Transmit>) {
+        if at < self.next_turn {
+            return;
+        }
+        let due = |time: Timestamp| time >= self.next_turn && time <= at;
+        for (index, known) in self.markets.iter().enumerate() {
+            if known.wanted() && (due(known.opens) || due(known.closes)) {
+                let market = MarketId(u16::try_from(index).expect("a market's number fits u16"));
+                transmit.push(Transmit::Relist { market });
+            }
+        }
+        self.next_turn = self.turn_after(at);
+    }
+
+    fn turn_after(&self, at: Timestamp) -> Timestamp {
+        let times = self.markets.iter().filter(|known| known.wanted()).flat_map(|known| [known.opens, known.closes]);
+        times.filter(|time| *time > at).min().unwrap_or(NEVER)
     }
 
     fn disconnected(&mut self, number: u32) -> Body {
@@ -320,10 +393,12 @@ impl Protocol {
             };
             transmit.push(command);
         }
-        if !open.lifecycle {
-            open.lifecycle = true;
-            let params = Params { channels: Some([Channel::Lifecycle.name()]), ..Params::default() };
-            transmit.push(open.command(at, "subscribe", params, Purpose::Subscribe(Channel::Lifecycle)));
+        let private: &[Channel] = if open.private { &Channel::PRIVATE } else { &[] };
+        for channel in [Channel::Lifecycle].iter().chain(private) {
+            if open.wide.insert(*channel) {
+                let params = Params { channels: Some([channel.name()]), ..Params::default() };
+                transmit.push(open.command(at, "subscribe", params, Purpose::Subscribe(*channel)));
+            }
         }
     }
 }

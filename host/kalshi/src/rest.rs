@@ -1,16 +1,27 @@
-//! The venue's public REST reads: exchange status, series, markets, order books.
+//! The venue over REST, one request at a time: public reads here, the account's own in a part of it.
 //!
-//! It owns paging, timeouts and the error shapes of the venue (PROTOCOL.md 3.1). It converts nothing and retries nothing:
-//! reads are idempotent, so the caller may try again when the error says that it helps.
+//! It owns paging, timeouts and signatures; what an answer means is said by [`VenueError`]. It converts nothing and retries
+//! nothing: reads are idempotent, so the caller may try again when the error says that it helps. Orders of a run go through
+//! the gateway instead, which knows what they may cost and what became of them.
 
-use crate::error::Error;
+mod account;
+
+pub use account::OrderFilter;
+
+use crate::error::{Error, VenueError};
+use crate::sign::Credentials;
 use crate::wire;
-use serde::Deserialize;
+use isobar_engine::units::Timestamp;
+use reqwest::Method;
 use serde::de::DeserializeOwned;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Most markets on a page (PROTOCOL.md 3.1).
 const PAGE: &str = "1000";
+/// Most events on a page.
+const EVENTS_PAGE: &str = "200";
 /// A broken cursor is answered with some page and never ends: no series has this many pages.
 const MOST_PAGES: usize = 1_000;
 
@@ -45,28 +56,54 @@ impl Filter {
 }
 
 /// A client for one host.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Rest {
     base: String,
+    /// The path of `base`, which is signed.
+    path: String,
     timeout: Duration,
     client: reqwest::Client,
+    key: Option<Key>,
+}
+
+/// The key of an account and the clock that signs with it.
+#[derive(Clone)]
+struct Key {
+    credentials: Arc<Credentials>,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+/// Tells the address only.
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest").field("base", &self.base).field("signs", &self.key.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// What a request carries beside its path.
+#[derive(Clone, Copy, Debug, Default)]
+struct With<'a> {
+    query: &'a [(&'a str, &'a str)],
+    body: Option<&'a str>,
+    /// Without the key where it is public.
+    signed: bool,
 }
 
 impl Rest {
     /// A client for `base`, for example `https://external-api.kalshi.com/trade-api/v2`; every request ends within `timeout`.
     pub fn new(base: &str, timeout: Duration) -> Result<Self, Error> {
-        // An error says that the process has a provider already, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let address = |reason: String| Error::Address { address: base.to_owned(), reason };
-        if let Err(error) = reqwest::Url::parse(base) {
-            return Err(address(error.to_string()));
-        }
-        let client = reqwest::Client::builder()
-            .timeout(timeout)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|error| address(error.to_string()))?;
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), timeout, client })
+        let url = reqwest::Url::parse(base).map_err(|error| address(error.to_string()))?;
+        let client = client(timeout).map_err(|error| address(error.to_string()))?;
+        let (base, path) = (base.trim_end_matches('/').to_owned(), url.path().trim_end_matches('/').to_owned());
+        Ok(Self { base, path, timeout, client, key: None })
+    }
+
+    /// The same client with the key of an account. `now` is the run's clock, which the venue's must agree with to a few
+    /// seconds.
+    #[must_use]
+    pub fn with_key(self, credentials: Arc<Credentials>, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { key: Some(Key { credentials, now: Arc::new(now) }), ..self }
     }
 
     /// Whether the exchange is up and trades.
@@ -109,63 +146,94 @@ impl Rest {
         self.get(&format!("/markets/{ticker}/orderbook"), &[]).await
     }
 
+    /// All city-days of a series that the venue keeps live, page by page, without their markets.
+    pub async fn events(&self, series: &str) -> Result<Vec<wire::Event>, Error> {
+        let mut events = Vec::new();
+        let mut cursor = String::new();
+        for _ in 0..MOST_PAGES {
+            let mut query = vec![("series_ticker", series), ("limit", EVENTS_PAGE)];
+            if !cursor.is_empty() {
+                query.push(("cursor", &cursor));
+            }
+            let page: wire::EventsBody = self.get("/events", &query).await?;
+            events.extend(page.events);
+            if page.cursor.is_empty() || page.cursor == cursor {
+                return Ok(events);
+            }
+            cursor = page.cursor;
+        }
+        Err(Error::Malformed { request: "/events".into(), reason: "pages without end".into() })
+    }
+
+    /// What each endpoint costs that does not cost the default.
+    pub async fn endpoint_costs(&self) -> Result<wire::EndpointCosts, Error> {
+        self.get("/account/endpoint_costs", &[]).await
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, Error> {
-        let failed = |error: reqwest::Error| {
-            if error.is_timeout() { Error::TimedOut(self.timeout) } else { Error::Unreachable(error.to_string()) }
+        self.call(Method::GET, path, With { query, ..With::default() }).await
+    }
+
+    async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, with: With<'_>) -> Result<T, Error> {
+        let body = self.exchange(method, path, with).await?;
+        serde_json::from_slice(&body)
+            .map_err(|error| Error::Malformed { request: path.to_owned(), reason: error.to_string() })
+    }
+
+    /// One request and the body of its success.
+    async fn exchange(&self, method: Method, path: &str, with: With<'_>) -> Result<Vec<u8>, Error> {
+        let mut request = self.client.request(method.clone(), format!("{}{path}", self.base)).query(with.query);
+        if with.signed {
+            let key = self.key.as_ref().ok_or_else(|| Error::NoCredentials { request: path.to_owned() })?;
+            let headers = key.credentials.sign((key.now)(), method.as_str(), &format!("{}{path}", self.path));
+            for (name, value) in headers.pairs() {
+                request = request.header(name, value);
+            }
+        }
+        if let Some(body) = with.body {
+            request = request.header("content-type", "application/json").body(body.to_owned());
+        }
+        let failed = |error: reqwest::Error| match (error.is_connect(), error.is_timeout()) {
+            (true, _) => Error::Unreachable(plain(&error)),
+            (_, true) => Error::TimedOut(self.timeout),
+            _ => Error::Lost(plain(&error)),
         };
-        let request = self.client.get(format!("{}{path}", self.base)).query(query);
         let response = request.send().await.map_err(failed)?;
-        let status = response.status();
+        let status = response.status().as_u16();
         let body = response.bytes().await.map_err(failed)?;
-        match status.as_u16() {
-            429 => Err(Error::RateLimited),
-            200 => serde_json::from_slice(&body)
-                .map_err(|error| Error::Malformed { request: path.to_owned(), reason: error.to_string() }),
-            status => Err(Error::Refused { status, reason: refusal(&body) }),
+        match VenueError::of(status, &body) {
+            Some(error) => Err(error.into()),
+            None => Ok(body.to_vec()),
         }
     }
 }
 
-/// The reason in any of the venue's four error bodies, or the beginning of what came instead.
-fn refusal(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Body {
-        Nested { error: Detail },
-        Word { error: String },
-        Message { msg: String },
-        Flat(Detail),
-    }
-    #[derive(Deserialize)]
-    struct Detail {
-        code: String,
-        #[serde(default)]
-        message: String,
-        #[serde(default)]
-        details: String,
-    }
-    let words = |detail: Detail| {
-        let parts = [detail.code, detail.message, detail.details];
-        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
-    };
-    match serde_json::from_slice(body) {
-        Ok(Body::Nested { error } | Body::Flat(error)) => words(error),
-        Ok(Body::Word { error: text } | Body::Message { msg: text }) => text,
-        Err(_) => String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned(),
-    }
+/// An HTTP client that sends every request at most once, at once, and keeps its connections.
+pub(crate) fn client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    // An error says that the process has a provider already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .timeout(timeout)
+        .connect_timeout(timeout)
+        .tcp_nodelay(true)
+        .pool_idle_timeout(None)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .build()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::refusal;
-
-    #[test]
-    fn every_error_shape_of_the_venue_gives_its_reason() {
-        let nested = br#"{"error":{"code":"invalid_order","message":"invalid order","details":"post only cross"}}"#;
-        assert_eq!(refusal(nested), "invalid_order: invalid order: post only cross");
-        assert_eq!(refusal(br#"{"code":"bad_request","message":"bad request"}"#), "bad_request: bad request");
-        assert_eq!(refusal(br#"{"msg":"Parameter validation failed"}"#), "Parameter validation failed");
-        assert_eq!(refusal(br#"{"error":"too many requests"}"#), "too many requests");
-        assert_eq!(refusal(b"<html>502</html>"), "<html>502</html>");
+/// An error of the client with its causes, without the address.
+pub(crate) fn plain(error: &reqwest::Error) -> String {
+    let mut text = String::new();
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        let said = error.to_string();
+        let said = said.split(" for url").next().unwrap_or_default();
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(said);
+        cause = error.source();
     }
+    text
 }

@@ -12,6 +12,8 @@ use isobar_engine::units::Price;
 pub(crate) struct Delta<'a> {
     pub sid: u32,
     pub seq: Option<u64>,
+    /// When the venue sent it, milliseconds since 1970 of its clock; nothing in older recordings.
+    pub sent: Option<i64>,
     pub ticker: &'a [u8],
     pub outcome: Outcome,
     pub price: Price,
@@ -22,8 +24,9 @@ pub(crate) struct Delta<'a> {
 pub(crate) fn delta(frame: &[u8]) -> Option<Delta<'_>> {
     let mut rest = Scanner(frame);
     rest.expect(br#"{"type":"orderbook_delta","#)?;
+    let mut sent = None;
     if rest.expect(br#""sending_ts_ms":"#).is_some() {
-        rest.number()?;
+        sent = i64::try_from(rest.number()?).ok();
         rest.expect(b",")?;
     }
     rest.expect(br#""sid":"#)?;
@@ -54,7 +57,7 @@ pub(crate) fn delta(frame: &[u8]) -> Option<Delta<'_>> {
         rest.number()?;
     }
     rest.expect(b"}}")?;
-    matches!(rest.0, b"" | b"\n").then_some(Delta { sid, seq: Some(seq), ticker, outcome, price, change })
+    matches!(rest.0, b"" | b"\n").then_some(Delta { sid, seq: Some(seq), sent, ticker, outcome, price, change })
 }
 
 struct Scanner<'a>(&'a [u8]);

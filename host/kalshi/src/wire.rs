@@ -9,10 +9,14 @@
 
 mod account;
 mod communications;
+mod orders;
+mod portfolio;
 mod rest;
 
 pub use account::{Fill, MarketPosition, OrderGroupUpdate, UserOrder};
 pub use communications::*;
+pub use orders::*;
+pub use portfolio::*;
 pub use rest::*;
 
 use serde::de::{Deserializer, Error as _, Visitor};
@@ -93,6 +97,8 @@ pub struct Envelope<'a> {
     pub sid: Option<u32>,
     #[serde(default)]
     pub seq: Option<u64>,
+    #[serde(default)]
+    pub sending_ts_ms: Option<i64>,
 }
 
 /// The message inside its envelope.
@@ -108,7 +114,7 @@ pub enum Outcome {
     No,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BookSide {
     Bid,
@@ -212,6 +218,17 @@ pub struct MarketLifecycle<'a> {
     pub result: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub settlement_value: Option<Text<'a>>,
+    #[serde(default)]
+    pub price_ranges: Option<Vec<PriceRange>>,
+    #[serde(borrow, default)]
+    pub additional_metadata: Option<Metadata<'a>>,
+}
+
+/// What a `created` message adds.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Metadata<'a> {
+    #[serde(borrow, default)]
+    pub event_ticker: Option<Text<'a>>,
 }
 
 /// `event_lifecycle`.

@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use isobar_engine::market::{MarketId, Strike};
 use isobar_kalshi::feed::{Feed, FeedEvent};
 use isobar_kalshi::rest::{Filter, Rest};
-use isobar_kalshi::{Error, convert, wire};
+use isobar_kalshi::{Error, VenueError, convert, wire};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -81,7 +81,7 @@ fn a_refused_upgrade_and_a_dead_address_are_told_apart() {
             let _ = stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").await;
         });
         let refused = Feed::connect(&format!("ws://{address}/"), &[], TIMEOUT).await;
-        assert!(matches!(refused, Err(Error::Refused { status: 401, .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Venue(VenueError::Unauthorised { .. }))), "{refused:?}");
         let dead = Feed::connect("ws://127.0.0.1:1/", &[], TIMEOUT).await;
         assert!(matches!(dead, Err(Error::Unreachable(_))), "{dead:?}");
         let wrong = Feed::connect("not an address", &[], TIMEOUT).await;
@@ -165,12 +165,12 @@ fn markets_come_page_by_page_and_refusals_with_their_reason() {
         let series = rest.series("KXHIGHCHI").await.expect("a series");
         let markets = rest.markets("KXHIGHCHI", Filter::Open).await.expect("two pages");
         assert_eq!(markets.len(), 2);
-        assert_eq!(convert::market(MarketId(4), &markets[0], &series).expect("tradable").id, MarketId(4));
+        assert_eq!(convert::market(MarketId(4), &markets[0], &series, None).expect("tradable").id, MarketId(4));
         let (bids, asks) = convert::book(&rest.orderbook("T").await.expect("a book")).expect("levels");
         assert_eq!((bids[0].price.units(), bids.len(), asks[0].price.units()), (4_700, 2, 5_200));
         let missing = rest.series("NONE").await;
-        assert!(matches!(&missing, Err(Error::Refused { status: 404, reason }) if reason.contains("not_found")), "{missing:?}");
-        assert!(matches!(rest.series("BUSY").await, Err(Error::RateLimited)));
+        assert!(matches!(&missing, Err(Error::Venue(VenueError::NotFound { detail })) if detail.contains("not_found")), "{missing:?}");
+        assert!(matches!(rest.series("BUSY").await, Err(Error::Venue(VenueError::RateLimited))));
         assert!(matches!(rest.series("ODD").await, Err(Error::Malformed { .. })));
         let nobody = Rest::new("http://127.0.0.1:1", TIMEOUT).expect("a client");
         assert!(matches!(nobody.exchange_status().await, Err(Error::Unreachable(_))));
@@ -193,7 +193,7 @@ fn recorded_bodies_are_read() {
     let listed: wire::MarketsBody = body(&weather, "kxhighny_open_trimmed.json", "");
     assert!(!listed.markets.is_empty());
     for (number, market) in listed.markets.iter().enumerate() {
-        let market = convert::market(MarketId(number as u16), market, &series).expect("tradable");
+        let market = convert::market(MarketId(number as u16), market, &series, None).expect("tradable");
         assert_ne!(market.strike, Strike::Other, "{}", market.ticker);
         assert_eq!(market.ladder, isobar_engine::market::Ladder::cents());
     }
@@ -201,7 +201,7 @@ fn recorded_bodies_are_read() {
     assert!(!candles.candlesticks.is_empty());
     for pointer in ["/nested", "/single/market"] {
         let market: wire::Market = body(&august, "market_single.json", pointer);
-        assert_eq!(convert::market(MarketId(0), &market, &series).expect("tradable").strike, Strike::Other);
+        assert_eq!(convert::market(MarketId(0), &market, &series, None).expect("tradable").strike, Strike::Other);
     }
     let book: wire::BookBody = body(&august, "market_single.json", "/orderbook");
     let (bids, asks) = convert::book(&book).expect("levels");
@@ -210,7 +210,7 @@ fn recorded_bodies_are_read() {
     assert_eq!(settlements.settlements.len(), 22);
     let fees = |series: &str| {
         let series: wire::Series = body(&august, "series_fee_fields.json", &format!("/payloads/{series}/series"));
-        convert::fees(&series).expect("known fees")
+        convert::fees(&series, None).expect("known fees")
     };
     use isobar_engine::market::FeeSchedule::Quadratic;
     assert_eq!(fees("KXMLBGAME"), Quadratic { taker_ppm: 35_000, maker_ppm: 8_750 });

@@ -7,18 +7,26 @@ use std::collections::BTreeSet;
 /// More subscriptions than the venue has channels; beyond it a frame is refused rather than remembered.
 pub(super) const MOST_SUBSCRIPTIONS: usize = 64;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Channel {
     Book,
     Ticker,
     Trade,
     Lifecycle,
+    Fill,
+    Order,
+    Position,
+    Group,
     Other,
 }
 
 impl Channel {
     /// The channels that are subscribed by ticker.
     pub(super) const BY_MARKET: [Self; 3] = [Self::Book, Self::Ticker, Self::Trade];
+    /// The channels of the account, subscribed once and for all markets.
+    pub(super) const PRIVATE: [Self; 4] = [Self::Fill, Self::Order, Self::Position, Self::Group];
+    const NAMED: [Self; 8] =
+        [Self::Book, Self::Ticker, Self::Trade, Self::Lifecycle, Self::Fill, Self::Order, Self::Position, Self::Group];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -26,15 +34,16 @@ impl Channel {
             Self::Ticker => "ticker",
             Self::Trade => "trade",
             Self::Lifecycle => "market_lifecycle_v2",
+            Self::Fill => "fill",
+            Self::Order => "user_orders",
+            Self::Position => "market_positions",
+            Self::Group => "order_group_updates",
             Self::Other => "",
         }
     }
 
     pub(super) fn named(name: &str) -> Self {
-        [Self::Book, Self::Ticker, Self::Trade, Self::Lifecycle]
-            .into_iter()
-            .find(|channel| channel.name() == name)
-            .unwrap_or(Self::Other)
+        Self::NAMED.into_iter().find(|channel| channel.name() == name).unwrap_or(Self::Other)
     }
 
     /// The channel on which messages of a type come.
@@ -42,6 +51,8 @@ impl Channel {
         match kind {
             "orderbook_snapshot" => Self::Book,
             "event_lifecycle" | "event_fee_update" => Self::Lifecycle,
+            "user_order" => Self::Order,
+            "market_position" => Self::Position,
             _ => Self::named(kind),
         }
     }
@@ -74,6 +85,8 @@ pub(super) struct Subscription {
     pub heard: Timestamp,
     /// When a snapshot was last asked for.
     pub probed: Timestamp,
+    /// Its messages come too late to be believed.
+    pub late: bool,
 }
 
 #[derive(Debug)]
@@ -81,6 +94,7 @@ pub(super) struct Connection {
     pub number: u32,
     pub use_yes_price: bool,
     pub observed: bool,
+    pub private: bool,
     /// Given up: its successor is on the way, and its books are not believed any more.
     pub closing: bool,
     pub heard: Timestamp,
@@ -89,25 +103,26 @@ pub(super) struct Connection {
     pub retry: Option<Timestamp>,
     pub subscriptions: Vec<Subscription>,
     pub pending: Vec<Pending>,
-    /// Whether the lifecycle channel was asked for.
-    pub lifecycle: bool,
+    /// Channels for all markets that were asked for.
+    pub wide: BTreeSet<Channel>,
     asked: [BTreeSet<MarketId>; 3],
     last_id: u64,
 }
 
 impl Connection {
-    pub(super) fn new(number: u32, use_yes_price: bool, observed: bool, at: Timestamp) -> Self {
+    pub(super) fn new(number: u32, use_yes_price: bool, observed: bool, private: bool, at: Timestamp) -> Self {
         Self {
             number,
             use_yes_price,
             observed,
+            private,
             closing: false,
             heard: at,
             pinged: at,
             retry: None,
             subscriptions: Vec::new(),
             pending: Vec::new(),
-            lifecycle: false,
+            wide: BTreeSet::new(),
             asked: Default::default(),
             last_id: 0,
         }
@@ -119,16 +134,16 @@ impl Connection {
             Channel::Book => &mut self.asked[0],
             Channel::Ticker => &mut self.asked[1],
             Channel::Trade => &mut self.asked[2],
-            Channel::Lifecycle | Channel::Other => unreachable!("only channels by ticker are asked for by market"),
+            _ => unreachable!("only channels by ticker are asked for by market"),
         }
     }
 
     /// Takes back that a channel was asked for, so that it is asked for again.
     pub(super) fn forget(&mut self, channel: Channel) {
-        match channel {
-            Channel::Lifecycle => self.lifecycle = false,
-            Channel::Other => {}
-            by_market => self.asked(by_market).clear(),
+        if Channel::BY_MARKET.contains(&channel) {
+            self.asked(channel).clear();
+        } else {
+            self.wide.remove(&channel);
         }
     }
 
@@ -163,6 +178,7 @@ impl Connection {
                     markets: Vec::new(),
                     heard: at,
                     probed: at,
+                    late: false,
                 });
                 self.subscriptions.len() - 1
             }

@@ -1,7 +1,7 @@
 //! One text frame: which message it is, whether it comes in order, what it means.
 
 use super::connection::{Channel, Purpose};
-use super::{Protocol, Transmit};
+use super::{Known, Protocol, Transmit};
 use crate::convert;
 use crate::scan::{self, Delta};
 use crate::wire::{self, Message};
@@ -26,6 +26,9 @@ impl Protocol {
             };
             if !self.connections[index].subscriptions[sub].in_order(delta.seq) {
                 return self.gap(at, index, sub, transmit);
+            }
+            if let Some(body) = self.overdue(at, index, sub, delta.sent, transmit) {
+                return body;
             }
             return self.delta(index, &delta);
         }
@@ -64,9 +67,18 @@ impl Protocol {
             ("orderbook_snapshot" | "orderbook_delta", None) => Err("a book without subscription".into()),
             ("orderbook_snapshot" | "orderbook_delta", Some(sub)) => {
                 self.connections[index].answered(envelope.id);
+                if let Some(body) = self.overdue(at, index, sub, envelope.sending_ts_ms, transmit) {
+                    return body;
+                }
                 return self.book(at, index, sub, kind, text, transmit);
             }
-            ("ticker", _) => read(text).and_then(|ticker| self.ticker(&ticker)),
+            ("fill", _) => read(text).and_then(|fill| self.fill(&fill)),
+            ("user_order", _) => read(text).and_then(|order| self.user_order(&order)),
+            ("market_position", _) => read(text).and_then(|position| self.position(&position)),
+            ("order_group_updates", _) => read(text).map(|update| self.group(&update)),
+            ("event_lifecycle", _) => read(text).map(|event| self.event_lifecycle(&event, transmit)),
+            ("event_fee_update", _) => read(text).map(|update| self.fee_update(&update, transmit)),
+            ("ticker", _) => read(text).and_then(|ticker| self.best_prices(&ticker)),
             ("trade", _) => read(text).and_then(|trade| self.trade(&trade)),
             ("market_lifecycle_v2", _) => read(text).and_then(|change| self.lifecycle(at, &change, transmit)),
             ("subscribed", _) => read(text).map(|ack| self.subscribed(at, index, envelope.id, &ack, transmit)),
@@ -142,7 +154,38 @@ impl Protocol {
         let price = convert::price_of(&delta.price_dollars, delta.price).ok_or("no price")?;
         let change = convert::change_of(&delta.delta_fp, delta.delta).ok_or("no change")?;
         let ticker = delta.market_ticker.as_bytes();
-        Ok(self.delta(index, &Delta { sid, seq: None, ticker, outcome: delta.side, price, change }))
+        Ok(self.delta(index, &Delta { sid, seq: None, sent: None, ticker, outcome: delta.side, price, change }))
+    }
+
+    /// What a message of a book's subscription means where it comes too late; nothing where it is in time, or where its
+    /// age is not watched. Once they are in time again, the books are asked for anew.
+    fn overdue(
+        &mut self,
+        at: Timestamp,
+        index: usize,
+        sub: usize,
+        sent: Option<i64>,
+        transmit: &mut Vec<Transmit>,
+    ) -> Option<Body> {
+        let age = self.lateness.age(at, sent?);
+        let state = &mut self.connections[index].subscriptions[sub];
+        if self.late_after == 0 || (age <= self.late_after && !state.late) {
+            return None;
+        }
+        if state.late && age <= self.late_after / 2 {
+            state.late = false;
+            let markets = state.markets.clone();
+            self.ask(at, index, sub, &markets, transmit);
+            return None;
+        }
+        let begins = !std::mem::replace(&mut state.late, true);
+        let markets = if begins { self.doubt(index, sub) } else { Vec::new() };
+        if markets.is_empty() {
+            self.counts.awaiting += 1;
+            return Some(Body::Quiet);
+        }
+        self.counts.stale += 1;
+        Some(Body::Stale { markets, reason: StaleReason::Late })
     }
 
     fn delta(&mut self, index: usize, delta: &Delta<'_>) -> Body {
@@ -192,7 +235,7 @@ impl Protocol {
         Ok(Body::Snapshot { market, bids, asks })
     }
 
-    fn ticker(&mut self, ticker: &wire::Ticker<'_>) -> Result<Body, String> {
+    fn best_prices(&mut self, ticker: &wire::Ticker<'_>) -> Result<Body, String> {
         let size = |text: &Option<wire::Text<'_>>| match text {
             Some(text) => convert::quantity(text.as_bytes()).map(Some).ok_or_else(|| format!("size {:?}", &**text)),
             None => Ok(None),
@@ -248,6 +291,9 @@ impl Protocol {
             _ => None,
         };
         let Some(market) = self.tickers.find(change.market_ticker.as_bytes()) else {
+            // A new bracket of a day that is listed already.
+            let event = change.additional_metadata.as_ref().and_then(|facts| facts.event_ticker.as_deref());
+            self.relist(|known| Some(&*known.event) == event, transmit);
             self.counts.unlisted += 1;
             return Ok(Body::Quiet);
         };
@@ -265,6 +311,10 @@ impl Protocol {
                 Some(value) => Body::Settled { market, value },
                 None => Body::Status { market, status: MarketStatus::Settled },
             },
+            ("price_level_structure_updated", _) if change.price_ranges.as_deref().is_some_and(unknown_grid) => {
+                transmit.push(Transmit::Relist { market });
+                Body::Status { market, status: MarketStatus::Paused }
+            }
             ("price_level_structure_updated" | "metadata_updated", _) => {
                 transmit.push(Transmit::Relist { market });
                 self.counts.quiet += 1;
@@ -276,6 +326,10 @@ impl Protocol {
             }
             (other, _) => return Err(format!("unknown event type {other:?}")),
         };
+        if let Body::Closes { at, .. } = &body {
+            known.closes = *at;
+            self.next_turn = self.next_turn.min(*at);
+        }
         known.status = match &body {
             Body::Status { status, .. } => *status,
             Body::Settled { .. } => MarketStatus::Settled,
@@ -286,6 +340,29 @@ impl Protocol {
             self.reconcile(at, index, transmit);
         }
         Ok(body)
+    }
+
+    /// `event_lifecycle`: a new day of a series that is listed has markets to be found.
+    fn event_lifecycle(&mut self, event: &wire::EventLifecycle<'_>, transmit: &mut Vec<Transmit>) -> Body {
+        let series = event.series_ticker.as_deref();
+        self.relist(|known| Some(&*known.series) == series, transmit);
+        self.counts.quiet += 1;
+        Body::Quiet
+    }
+
+    /// `event_fee_update`: the fees of a listed day are others now.
+    fn fee_update(&mut self, update: &wire::EventFeeUpdate<'_>, transmit: &mut Vec<Transmit>) -> Body {
+        self.relist(|known| *known.event == *update.event_ticker, transmit);
+        self.counts.quiet += 1;
+        Body::Quiet
+    }
+
+    /// Has the facts read anew, by the name of the first market that is meant.
+    fn relist(&self, meant: impl Fn(&Known) -> bool, transmit: &mut Vec<Transmit>) {
+        if let Some(index) = self.markets.iter().position(meant) {
+            let market = MarketId(u16::try_from(index).expect("a market's number fits u16"));
+            transmit.push(Transmit::Relist { market });
+        }
     }
 
     fn subscribed(
@@ -309,6 +386,10 @@ impl Protocol {
         if channel == Channel::Book {
             let asked: Vec<MarketId> = open.asked(channel).iter().copied().collect();
             asked.into_iter().for_each(|market| open.subscriptions[sub].carries(market));
+        }
+        if channel == Channel::Fill {
+            // From here on fills are told; what came before has to be read.
+            transmit.push(Transmit::Reconcile { connection: open.number });
         }
         self.reconcile(at, index, transmit);
         self.counts.quiet += 1;
@@ -408,6 +489,10 @@ impl Protocol {
     }
 }
 
+fn unknown_grid(ranges: &[wire::PriceRange]) -> bool {
+    convert::price_ladder(ranges).is_err()
+}
+
 fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice::<Message<T>>(text).map(|message| message.msg).map_err(|error| error.to_string())
 }
@@ -418,12 +503,6 @@ fn other(kind: &str, text: &[u8]) -> Result<(), String> {
         read::<T>(text).map(drop)
     }
     match kind {
-        "fill" => check::<wire::Fill<'_>>(text),
-        "user_order" => check::<wire::UserOrder<'_>>(text),
-        "market_position" => check::<wire::MarketPosition<'_>>(text),
-        "order_group_updates" => check::<wire::OrderGroupUpdate<'_>>(text),
-        "event_lifecycle" => check::<wire::EventLifecycle<'_>>(text),
-        "event_fee_update" => check::<wire::EventFeeUpdate<'_>>(text),
         "multivariate_market_lifecycle" => check::<wire::MarketLifecycle<'_>>(text),
         "rfq_created" | "rfq_deleted" => check::<wire::QuoteRequest<'_>>(text),
         "quote_created" | "quote_accepted" => check::<wire::Quote<'_>>(text),

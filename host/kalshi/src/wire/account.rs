@@ -60,6 +60,8 @@ pub struct UserOrder<'a> {
     pub maker_fees_dollars: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub last_update_reason: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub order_group_id: Option<Text<'a>>,
     #[serde(default)]
     pub last_updated_ts_ms: Option<i64>,
 }

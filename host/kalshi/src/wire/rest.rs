@@ -10,6 +10,16 @@ pub struct ExchangeStatus {
     pub trading_active: bool,
     #[serde(default)]
     pub exchange_estimated_resume_time: Option<String>,
+    /// Shard by shard; the fields above are those of shard 0.
+    #[serde(default)]
+    pub exchange_index_statuses: Option<Vec<ShardStatus>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ShardStatus {
+    pub exchange_index: u32,
+    pub exchange_active: bool,
+    pub trading_active: bool,
 }
 
 /// `GET /series/{ticker}`.
@@ -79,6 +89,47 @@ pub struct Market {
     pub settlement_value_dollars: Option<String>,
     #[serde(default)]
     pub rules_primary: String,
+    #[serde(default)]
+    pub rules_secondary: String,
+    #[serde(default)]
+    pub exchange_index: u32,
+}
+
+/// `GET /events`: one page.
+#[derive(Clone, Debug, Deserialize)]
+pub struct EventsBody {
+    pub events: Vec<Event>,
+    #[serde(default)]
+    pub cursor: String,
+}
+
+/// `GET /events/{event_ticker}`. Older answers have the markets beside the event.
+#[derive(Clone, Debug, Deserialize)]
+pub struct EventBody {
+    pub event: Event,
+    #[serde(default)]
+    pub markets: Option<Vec<Market>>,
+}
+
+/// A city-day. Its fees win over those of the series where it has any.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Event {
+    pub event_ticker: String,
+    pub series_ticker: String,
+    #[serde(default)]
+    pub title: String,
+    #[serde(default)]
+    pub mutually_exclusive: bool,
+    #[serde(default)]
+    pub settlement_sources: Option<Vec<SettlementSource>>,
+    #[serde(default)]
+    pub fee_type_override: Option<String>,
+    #[serde(default)]
+    pub fee_multiplier_override: Option<Fraction>,
+    #[serde(default)]
+    pub exchange_index: u32,
+    #[serde(default)]
+    pub markets: Option<Vec<Market>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -126,27 +177,4 @@ pub struct Candle {
     pub low_dollars: String,
     pub high_dollars: String,
     pub close_dollars: String,
-}
-
-/// `GET /portfolio/settlements`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct SettlementsBody {
-    pub settlements: Vec<Settlement>,
-    #[serde(default)]
-    pub cursor: String,
-}
-
-/// `revenue` and `value` are integer cents.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Settlement {
-    pub ticker: String,
-    pub event_ticker: String,
-    pub market_result: String,
-    pub yes_count_fp: String,
-    pub no_count_fp: String,
-    pub revenue: i64,
-    pub settled_time: String,
-    pub fee_cost: String,
-    #[serde(default)]
-    pub value: Option<i64>,
 }

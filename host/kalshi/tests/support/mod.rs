@@ -42,7 +42,7 @@ impl Bench {
     pub fn new(tickers: &[&str], stale_after: i64) -> Self {
         let mut bench = Self { protocol: Protocol::new(), at: Timestamp(0), sent: Vec::new() };
         bench.apply(&Input::Opening(Opening {
-            run: "0".into(),
+            run: "r1".into(),
             engine: "test".into(),
             clock: "stamped".into(),
             stale_after: stale_after * SECOND,
