@@ -32,7 +32,7 @@ impl Outcome {
 }
 
 /// Price and contracts resting at it.
-pub(crate) type Level = (Price, Quantity);
+pub type Level = (Price, Quantity);
 
 /// Both ladders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

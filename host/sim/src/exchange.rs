@@ -1,12 +1,18 @@
-//! The exchange's one truth: listing, books and results, changed by [`Action`]s and telling every [`Change`].
+//! The exchange's one truth: listing, books, accounts and results, changed by [`Action`]s of the scene and by orders
+//! ([`crate::trading`]), and telling every [`Change`].
 //!
-//! Pure: no socket, no clock of its own. A client never changes it. Changes are in the venue's own terms; what a client
-//! sees of them is decided per subscription in [`crate::session`].
+//! Pure: no socket, no clock of its own. Changes are in the venue's own terms; what a client sees of them is decided per
+//! subscription in [`crate::session`].
 
 use crate::book::{Book, Level, Outcome};
 use crate::listing::{CityDay, Determination, Market, Quoted, Series, Volume};
+use crate::session::Channel;
+use crate::trading::{Account, House, Owner};
 use isobar_engine::units::{Price, Quantity, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Public trades that REST can still show; older ones are forgotten, so that memory stays flat.
+const TRADES_KEPT: usize = 20_000;
 
 /// What a scene does to the exchange.
 #[derive(Clone, Debug)]
@@ -38,8 +44,8 @@ pub(crate) enum Action {
 pub(crate) enum Change {
     /// The book was replaced.
     Snapshot { market: usize },
-    /// One level changed.
-    Level { market: usize, outcome: Outcome, price: Price, change: i64, ts_ms: i64 },
+    /// One level changed, `by` someone's order or by the crowd.
+    Level { market: usize, outcome: Outcome, price: Price, change: i64, ts_ms: i64, by: Option<Owner> },
     /// A public trade.
     Trade { market: usize, number: u64, taker: Outcome, price: Price, quantity: Quantity, ts_ms: i64 },
     /// The summary changed.
@@ -48,8 +54,33 @@ pub(crate) enum Change {
     Determined { market: usize },
     /// The result was paid.
     Settled { market: usize },
+    /// A message that is ready but for its head: private where it is for one account.
+    Told { account: Option<usize>, channel: Channel, market: Option<usize>, kind: &'static str, msg: String },
     /// Every connection ends here.
     Down,
+}
+
+/// A public trade, as REST tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trade {
+    pub(crate) market: usize,
+    pub(crate) number: u64,
+    pub(crate) taker: Outcome,
+    pub(crate) price: Price,
+    pub(crate) quantity: Quantity,
+    pub(crate) at: Timestamp,
+}
+
+/// Whether orders are taken (PROTOCOL.md 7.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// Trading.
+    #[default]
+    None,
+    /// No placing and amending; cancelling works.
+    Trading,
+    /// Nothing changes state.
+    Exchange,
 }
 
 /// The exchange.
@@ -65,6 +96,19 @@ pub(crate) struct Exchange {
     pub(crate) down: bool,
     /// Whether tickers come from the recording instead of the books.
     pub(crate) recorded_tickers: bool,
+    pub(crate) halt: Halt,
+    pub(crate) accounts: Vec<Account>,
+    /// Whoever is behind the background liquidity.
+    pub(crate) house: House,
+    /// Orders that die by themselves: when, whose, which.
+    pub(crate) expiries: BTreeSet<(Timestamp, usize, u64)>,
+    pub(crate) history: VecDeque<Trade>,
+    /// Makers pay a quarter of a taker's fee: `quadratic_with_maker_fees`.
+    pub(crate) maker_fees: bool,
+    /// Mixed into the ids of orders and groups.
+    pub(crate) seed: u64,
+    /// Orders and groups so far.
+    pub(crate) numbers: u64,
     clock: u64,
     trades: u64,
     refused: u64,
@@ -98,7 +142,7 @@ impl Exchange {
         let now_ms = at.0.div_euclid(1_000_000);
         match action {
             Action::Book { market, book } => {
-                self.markets[market].book = book;
+                self.replace_background(market, &book, changes);
                 self.tell(market, Change::Snapshot { market }, changes);
                 self.summarise(market, now_ms, changes);
             }
@@ -108,7 +152,7 @@ impl Exchange {
             }
             Action::Level { market, outcome, price, change, ts_ms } => {
                 let ts_ms = ts_ms.unwrap_or(now_ms);
-                if !self.markets[market].book.change(outcome, price, change) {
+                if !self.change_background(market, outcome, price, change, ts_ms, changes) {
                     self.refused += 1;
                     tracing::warn!(
                         ticker = self.markets[market].ticker,
@@ -116,32 +160,27 @@ impl Exchange {
                     );
                     return;
                 }
-                self.tell(market, Change::Level { market, outcome, price, change, ts_ms }, changes);
                 self.summarise(market, now_ms, changes);
             }
             Action::Trade { market, taker, price, quantity } => {
-                self.trades += 1;
-                let volume = &mut self.markets[market].volume;
-                volume.last_price = price;
-                volume.last_size = quantity;
-                volume.contracts += quantity;
-                // Half of the trades close positions: good enough for a number that no rule reads.
-                volume.open_interest += Quantity::new(quantity.units() / 2);
-                let number = self.trades;
-                changes.push(Change::Trade { market, number, taker, price, quantity, ts_ms: now_ms });
-                if !self.recorded_tickers {
-                    changes.push(Change::Ticker { market, ts_ms: now_ms });
+                // Clients' orders in front of the crowd's come first; the crowd trades the rest among itself.
+                let left = quantity - self.cross_background(market, taker, price, quantity, changes);
+                if !left.is_zero() {
+                    self.trade(market, taker, price, left, changes);
                 }
             }
             Action::Ticker { market, quoted, volume, ts_ms } => {
                 let listed = &mut self.markets[market];
                 (listed.quoted, listed.volume) = (quoted, volume);
+                listed.candles.note(ts_ms.div_euclid(1_000), &quoted, &volume, None);
                 changes.push(Change::Ticker { market, ts_ms });
             }
             Action::Close { market } => {
+                self.close_orders(market, changes);
                 // The venue sends a snapshot with neither side when a market closes (seen in the recordings).
                 if !self.markets[market].book.is_empty() {
-                    self.markets[market].book = Book::default();
+                    let listed = &mut self.markets[market];
+                    (listed.book, listed.resting.taken) = (Book::default(), BTreeMap::new());
                     self.tell(market, Change::Snapshot { market }, changes);
                     self.summarise(market, now_ms, changes);
                 }
@@ -153,11 +192,12 @@ impl Exchange {
             Action::Settle { market } => {
                 self.markets[market].settled = Some(at);
                 changes.push(Change::Settled { market });
+                self.pay(market, changes);
             }
             Action::Down => {
                 self.down = true;
-                for market in &mut self.markets {
-                    market.book = Book::default();
+                for market in 0..self.markets.len() {
+                    self.forget_background(market);
                 }
                 changes.push(Change::Down);
             }
@@ -165,7 +205,38 @@ impl Exchange {
         }
     }
 
-    fn tell(&mut self, market: usize, change: Change, changes: &mut Vec<Change>) {
+    /// Records a public trade and tells it.
+    pub(crate) fn trade(
+        &mut self,
+        market: usize,
+        taker: Outcome,
+        price: Price,
+        quantity: Quantity,
+        changes: &mut Vec<Change>,
+    ) -> u64 {
+        self.trades += 1;
+        let (number, at) = (self.trades, self.now);
+        let volume = &mut self.markets[market].volume;
+        volume.last_price = price;
+        volume.last_size = quantity;
+        volume.contracts += quantity;
+        // Half of the trades close positions: good enough for a number that no rule reads.
+        volume.open_interest += Quantity::new(quantity.units() / 2);
+        let listed = &mut self.markets[market];
+        listed.candles.note(at.0.div_euclid(1_000_000_000), &listed.quoted, &listed.volume, Some((price, quantity)));
+        if self.history.len() == TRADES_KEPT {
+            self.history.pop_front();
+        }
+        self.history.push_back(Trade { market, number, taker, price, quantity, at });
+        let ts_ms = at.0.div_euclid(1_000_000);
+        changes.push(Change::Trade { market, number, taker, price, quantity, ts_ms });
+        if !self.recorded_tickers {
+            changes.push(Change::Ticker { market, ts_ms });
+        }
+        number
+    }
+
+    pub(crate) fn tell(&mut self, market: usize, change: Change, changes: &mut Vec<Change>) {
         self.clock += 1;
         self.markets[market].clock = self.clock;
         changes.push(change);
@@ -175,12 +246,12 @@ impl Exchange {
     fn move_to(&mut self, market: usize, target: &Book, ts_ms: i64, changes: &mut Vec<Change>) {
         let mut steps: Vec<(bool, Outcome, Level, i64)> = Vec::new();
         for outcome in Outcome::BOTH {
-            let book = &self.markets[market].book;
-            let prices = book.bids(outcome).keys().chain(target.bids(outcome).keys());
-            let prices: std::collections::BTreeSet<Price> = prices.copied().collect();
+            let listed = &self.markets[market];
+            let prices = listed.book.bids(outcome).keys().chain(target.bids(outcome).keys());
+            let prices: BTreeSet<Price> = prices.chain(listed.resting.prices(outcome)).copied().collect();
             for price in prices {
                 let wanted = target.at(outcome, price);
-                let change = wanted.signed() - book.at(outcome, price).signed();
+                let change = wanted.signed() - self.background(market, outcome, price).signed();
                 if change != 0 {
                     steps.push((change > 0, outcome, (price, wanted), change));
                 }
@@ -188,13 +259,12 @@ impl Exchange {
         }
         steps.sort();
         for (_, outcome, (price, _), change) in steps {
-            let possible = self.markets[market].book.change(outcome, price, change);
+            let possible = self.change_background(market, outcome, price, change, ts_ms, changes);
             assert!(possible, "a difference of two books is applicable to the first");
-            self.tell(market, Change::Level { market, outcome, price, change, ts_ms }, changes);
         }
     }
 
-    fn summarise(&mut self, market: usize, ts_ms: i64, changes: &mut Vec<Change>) {
+    pub(crate) fn summarise(&mut self, market: usize, ts_ms: i64, changes: &mut Vec<Change>) {
         if self.recorded_tickers {
             return;
         }
@@ -202,6 +272,7 @@ impl Exchange {
         let quoted = Quoted::of(&listed.book);
         if quoted != listed.quoted {
             listed.quoted = quoted;
+            listed.candles.note(ts_ms.div_euclid(1_000), &quoted, &listed.volume, None);
             changes.push(Change::Ticker { market, ts_ms });
         }
     }

@@ -1,25 +1,46 @@
-//! A simulated exchange that speaks the venue's real protocol over real sockets, with simulated or recorded days.
+//! A simulated exchange that speaks the venue's real protocol, with simulated or recorded days and real orders.
 //!
-//! [`Sim::start`] opens one port with the venue's REST and WebSocket and, below `/sim`, what only a simulation has: its
-//! clock, its weather, the true books, faults on demand. One exchange holds the truth; what a client sees is rendered for
-//! its own subscriptions. Signatures are not checked and orders are not taken. It knows nothing of the host.
+//! [`Core`] is the exchange itself: no socket, no clock, the same calls give the same bytes. [`Sim::start`] puts a port
+//! around it, with the venue's REST and WebSocket and, below `/sim`, what only a simulation has: its clock, its weather, the
+//! true books, faults on demand. One exchange holds the truth; what a client sees is rendered for its own subscriptions.
+//! It knows nothing of the host, whose fee arithmetic it shares and nothing else.
 
 mod book;
+mod candles;
 mod clock;
+mod control;
+mod core;
 mod exchange;
+mod faults;
+mod gate;
+mod http;
+mod inspect;
 mod listing;
+mod maintenance;
+mod messages;
+mod refusal;
 mod render;
 mod rest;
 mod scene;
 mod server;
 mod session;
 mod socket;
+mod trading;
+mod trouble;
 mod venue;
 mod weather;
 
 pub use clock::Speed;
+pub use core::{AccountConfig, ConnId, Core, CoreConfig};
+pub use faults::{Call, Fault, FaultRates, Mishap, Shape};
+pub use gate::keys::{KeyKind, NoPublicKey, PublicKey, generate};
+pub use gate::limits::Tier;
+pub use http::{Delivery, HttpAnswer, HttpRequest};
+pub use inspect::{FillView, Inspect, OrderView};
 pub use scene::{Recording, Scene};
 pub use server::{Config, Running, Sim};
+pub use session::Channel;
+pub use trouble::FrameRates;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

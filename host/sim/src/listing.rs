@@ -4,6 +4,8 @@
 //! recording does not hold is absent.
 
 use crate::book::{Book, Outcome};
+use crate::candles::Candles;
+use crate::trading::Resting;
 use isobar_engine::units::{Price, Quantity, SECOND, Timestamp};
 use serde_json::Number;
 
@@ -103,6 +105,17 @@ impl Grid {
         }
     }
 
+    /// Whether a price is one of the grid.
+    pub(crate) const fn allows(self, price: Price) -> bool {
+        let units = price.units();
+        let step = match self {
+            Self::LinearCent => 100,
+            Self::TaperedDeciCent if units > 1_000 && units < 9_000 => 100,
+            Self::TaperedDeciCent => 10,
+        };
+        units.is_multiple_of(step)
+    }
+
     /// `start`, `end`, `step` of each stretch.
     pub(crate) const fn ranges(self) -> &'static [[&'static str; 3]] {
         match self {
@@ -160,6 +173,11 @@ pub(crate) struct Market {
     /// Worth of YES and, for weather, the degrees that decided it, since when.
     pub(crate) result: Option<Determination>,
     pub(crate) settled: Option<Timestamp>,
+    /// Paused by the exchange: `inactive`.
+    pub(crate) paused: bool,
+    /// Clients' orders in the book, and what they took out of the background.
+    pub(crate) resting: Resting,
+    pub(crate) candles: Candles,
     /// The part of every book message that never changes, ready to be copied.
     pub(crate) message_head: String,
 }
@@ -195,6 +213,9 @@ impl Market {
             volume: Volume::default(),
             result: None,
             settled: None,
+            paused: false,
+            resting: Resting::default(),
+            candles: Candles::default(),
             message_head,
         }
     }
@@ -206,6 +227,7 @@ impl Market {
             () if self.result.is_some() => "determined",
             () if now >= self.closes => "closed",
             () if now < self.opens => "initialized",
+            () if self.paused => "inactive",
             () => "active",
         }
     }

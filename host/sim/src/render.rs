@@ -18,6 +18,26 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
+    /// Takes the newest frame back.
+    pub(crate) fn pop(&mut self) -> Option<Vec<u8>> {
+        self.ends.pop()?;
+        let begin = self.ends.last().map_or(0, |end| *end as usize);
+        Some(self.text.split_off(begin))
+    }
+
+    /// Adds a whole frame.
+    pub(crate) fn push(&mut self, frame: &[u8]) {
+        self.text.extend_from_slice(frame);
+        self.ends.push(u32::try_from(self.text.len()).expect("an outbox is emptied long before 4 GiB"));
+    }
+
+    /// The frames as text.
+    pub(crate) fn frames(self) -> Vec<String> {
+        let begins = std::iter::once(0).chain(self.ends.iter().map(|end| *end as usize));
+        let bounds = begins.zip(&self.ends);
+        bounds.map(|(begin, end)| String::from_utf8_lossy(&self.text[begin..*end as usize]).into_owned()).collect()
+    }
+
     /// Ends the frame that was being written.
     pub(crate) fn end(&mut self) {
         self.text.extend_from_slice(b"}\n");
@@ -72,6 +92,12 @@ fn count(text: &mut Vec<u8>, units: u64) {
 /// `2026-11-22T20:44:01Z`
 pub(crate) fn rfc3339(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| String::new(), |at| at.to_string())
+}
+
+/// `2026-11-22T20:44:01.123456Z`, as REST and private messages spell the time of an order.
+pub(crate) fn micros(at: isobar_engine::units::Timestamp) -> String {
+    let whole = at.0.div_euclid(1_000) * 1_000;
+    jiff::Timestamp::from_nanosecond(whole.into()).map_or_else(|_| String::new(), |at| at.to_string())
 }
 
 fn head(text: &mut Vec<u8>, kind: &str, head: Head) {
@@ -134,11 +160,18 @@ pub(crate) fn snapshot(out: &mut Outbox, begin: Head, market: &Market, use_yes_p
     out.end();
 }
 
-/// Writes `change` of `market`, which must be a level, a trade or a ticker.
-pub(crate) fn change(out: &mut Outbox, begin: Head, market: &Market, change: &Change, use_yes_price: bool) {
+/// Writes `change` of `market`, which must be a level, a trade or a ticker. `reader` is told of its own orders.
+pub(crate) fn change(
+    out: &mut Outbox,
+    begin: Head,
+    market: &Market,
+    change: &Change,
+    use_yes_price: bool,
+    reader: Option<usize>,
+) {
     let text = &mut out.text;
     match *change {
-        Change::Level { outcome, price, change, ts_ms, .. } => {
+        Change::Level { outcome, price, change, ts_ms, ref by, .. } => {
             head(text, "orderbook_delta", begin);
             text.extend_from_slice(market.message_head.as_bytes());
             number(text, market.clock);
@@ -150,6 +183,13 @@ pub(crate) fn change(out: &mut Outbox, begin: Head, market: &Market, change: &Ch
             text.extend_from_slice(outcome.word().as_bytes());
             text.extend_from_slice(b"\",\"ts_ms\":");
             signed(text, ts_ms);
+            if let Some(by) = by.as_ref().filter(|by| Some(by.account) == reader) {
+                if !by.client_order_id.is_empty() {
+                    let client_order_id = serde_json::Value::from(by.client_order_id.as_str());
+                    write!(text, ",\"client_order_id\":{client_order_id}").expect("memory takes every write");
+                }
+                text.extend_from_slice(b",\"subaccount\":0");
+            }
         }
         Change::Trade { number: trade, taker, price, quantity, ts_ms, .. } => {
             head(text, "trade", begin);
@@ -188,7 +228,11 @@ pub(crate) fn change(out: &mut Outbox, begin: Head, market: &Market, change: &Ch
             )
             .expect("memory takes every write");
         }
-        Change::Snapshot { .. } | Change::Determined { .. } | Change::Settled { .. } | Change::Down => {
+        Change::Snapshot { .. }
+        | Change::Determined { .. }
+        | Change::Settled { .. }
+        | Change::Told { .. }
+        | Change::Down => {
             unreachable!("these have writers of their own")
         }
     }
@@ -196,11 +240,18 @@ pub(crate) fn change(out: &mut Outbox, begin: Head, market: &Market, change: &Ch
     out.end();
 }
 
+/// A message whose body is ready.
+pub(crate) fn told(out: &mut Outbox, begin: Head, kind: &str, msg: &str) {
+    head(&mut out.text, kind, begin);
+    write!(out.text, "\"msg\":{msg}").expect("memory takes every write");
+    out.end();
+}
+
 /// A lifecycle message: the result of `market`, or that it was paid.
 pub(crate) fn lifecycle(out: &mut Outbox, begin: Head, market: &Market) {
     head(&mut out.text, "market_lifecycle_v2", begin);
     let seconds = |nanos: i64| nanos.div_euclid(1_000_000_000);
-    let mut msg = serde_json::json!({ "market_ticker": market.ticker, "exchange_index": 0 });
+    let mut msg = serde_json::json!({"market_ticker": market.ticker});
     match (&market.settled, &market.result) {
         (Some(at), _) => {
             msg["event_type"] = "settled".into();

@@ -1,387 +1,268 @@
-//! The venue's public REST, and the simulation's own endpoints below `/sim`.
+//! The venue's REST: which endpoint a request means, who may call it, what it costs, and its answer.
 //!
-//! Shapes: openapi.yaml 3.34.0 and captured bodies (PROTOCOL.md 3.1, 3.3, 3.4, 7). Everything is public, as at the
-//! venue; nothing here changes the exchange but the faults.
+//! Pure. Endpoints: PROTOCOL.md 3.2; costs: 3.7. What it refuses it refuses in the venue's words ([`crate::refusal`]).
 
-use crate::book::Outcome;
-use crate::clock::wall;
-use crate::exchange::Exchange;
-use crate::listing::{CityDay, HOUR, Market, SETTLEMENT_TIMER_S, Series};
-use crate::render::rfc3339;
-use crate::server::Shared;
-use crate::session::Channel;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use isobar_engine::units::{Price, Quantity, Timestamp};
-use serde::Deserialize;
+mod body;
+pub(crate) mod market_data;
+mod orders;
+mod page;
+mod portfolio;
+
+use crate::core::Core;
+use crate::faults::Call;
+use crate::gate::limits::Charge;
+use crate::http::{HttpAnswer, HttpRequest, Query};
+use crate::refusal::Refusal;
+use orders::GroupAct;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
-pub(crate) fn router() -> Router<Arc<Shared>> {
-    let venue = Router::new()
-        .route("/exchange/status", get(exchange_status))
-        .route("/series", get(series_list))
-        .route("/series/{ticker}", get(series_one))
-        .route("/events", get(events_list))
-        .route("/events/{ticker}", get(event_one))
-        .route("/markets", get(markets_list))
-        .route("/markets/{ticker}", get(market_one))
-        .route("/markets/{ticker}/orderbook", get(orderbook));
-    Router::new()
-        .nest("/trade-api/v2", venue)
-        .route("/trade-api/ws/v2", get(crate::socket::upgrade))
-        .route("/sim/clock", get(clock))
-        .route("/sim/weather", get(weather))
-        .route("/sim/book/{ticker}", get(book))
-        .route("/sim/fault", post(fault))
+/// An answer, or why there is another.
+pub(crate) type Answered = Result<HttpAnswer, Refusal>;
+
+pub(crate) fn ok(body: &Value) -> Answered {
+    Ok(HttpAnswer::json(200, body))
 }
 
-/// Status and body of what the venue refuses.
-type Refusal = (StatusCode, Json<Value>);
-type Answer = Result<Json<Value>, Refusal>;
+/// Where the venue's REST begins.
+pub(crate) const ROOT: &str = "/trade-api/v2";
+/// Tokens of what is not listed.
+const COST: i64 = 10;
+/// Tokens of cancels and of a read of one order.
+const CHEAP: i64 = 2;
 
-fn not_found() -> Refusal {
-    (StatusCode::NOT_FOUND, Json(json!({"error": {"code": "not_found", "message": "not found"}})))
+/// What a request means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Endpoint<'a> {
+    ExchangeStatus,
+    Schedule,
+    UserDataTimestamp,
+    SeriesList,
+    SeriesFeeChanges,
+    Series(&'a str),
+    Events,
+    EventFeeChanges,
+    Event(&'a str),
+    Markets,
+    Market(&'a str),
+    Orderbook(&'a str),
+    Orderbooks,
+    Trades,
+    Candles(&'a str, &'a str),
+    BatchCandles,
+    Cutoff,
+    Costs,
+    Limits,
+    Balance,
+    Positions,
+    Fills,
+    Settlements,
+    Orders,
+    Order(&'a str),
+    QueuePositions,
+    QueuePosition(&'a str),
+    RestingValue,
+    Create,
+    BatchCreate,
+    BatchCancel,
+    CancelAll,
+    Cancel(&'a str),
+    Amend(&'a str),
+    Decrease(&'a str),
+    Groups,
+    Group(&'a str),
+    GroupCreate,
+    GroupAct(&'a str, GroupAct),
+    /// The first generation of order writes.
+    Gone,
 }
 
-fn invalid(parameters: &str, field: &str, tag: &str) -> Refusal {
-    let text = format!(
-        "Parameter validation failed for {parameters}: Key: '{parameters}Params.{field}' Error:Field validation for '{field}' failed on the '{tag}' tag"
-    );
-    (StatusCode::BAD_REQUEST, Json(json!({"msg": text})))
+impl<'a> Endpoint<'a> {
+    /// The endpoint of a method and a path below [`ROOT`].
+    pub(crate) fn of(method: &str, path: &'a str) -> Result<Self, Refusal> {
+        let below = path.strip_prefix(ROOT).and_then(|path| path.strip_prefix('/')).ok_or(Refusal::NoSuch)?;
+        let parts: Vec<&str> = below.trim_end_matches('/').split('/').collect();
+        let endpoint = match (method, parts.as_slice()) {
+            ("GET", ["exchange", "status"]) => Self::ExchangeStatus,
+            ("GET", ["exchange", "schedule"]) => Self::Schedule,
+            ("GET", ["exchange", "user_data_timestamp"]) => Self::UserDataTimestamp,
+            ("GET", ["series"]) => Self::SeriesList,
+            ("GET", ["series", "fee_changes"]) => Self::SeriesFeeChanges,
+            ("GET", ["series", ticker]) => Self::Series(ticker),
+            ("GET", ["series", series, "markets", ticker, "candlesticks"]) => Self::Candles(series, ticker),
+            ("GET", ["events"]) => Self::Events,
+            ("GET", ["events", "fee_changes"]) => Self::EventFeeChanges,
+            ("GET", ["events", ticker]) => Self::Event(ticker),
+            ("GET", ["markets"]) => Self::Markets,
+            ("GET", ["markets", "trades"]) => Self::Trades,
+            ("GET", ["markets", "orderbooks"]) => Self::Orderbooks,
+            ("GET", ["markets", "candlesticks"]) => Self::BatchCandles,
+            ("GET", ["markets", ticker]) => Self::Market(ticker),
+            ("GET", ["markets", ticker, "orderbook"]) => Self::Orderbook(ticker),
+            ("GET", ["historical", "cutoff"]) => Self::Cutoff,
+            ("GET", ["account", "limits"]) => Self::Limits,
+            ("GET", ["account", "endpoint_costs"]) => Self::Costs,
+            ("GET", ["portfolio", "balance"]) => Self::Balance,
+            ("GET", ["portfolio", "positions"]) => Self::Positions,
+            ("GET", ["portfolio", "fills"]) => Self::Fills,
+            ("GET", ["portfolio", "settlements"]) => Self::Settlements,
+            ("GET", ["portfolio", "summary", "total_resting_order_value"]) => Self::RestingValue,
+            ("GET", ["portfolio", "orders"]) => Self::Orders,
+            ("GET", ["portfolio", "orders", "queue_positions"]) => Self::QueuePositions,
+            ("GET", ["portfolio", "orders", id]) => Self::Order(id),
+            ("GET", ["portfolio", "orders", id, "queue_position"]) => Self::QueuePosition(id),
+            ("POST" | "DELETE" | "PUT", ["portfolio", "orders", ..]) => Self::Gone,
+            ("POST", ["portfolio", "events", "orders"]) => Self::Create,
+            ("DELETE", ["portfolio", "events", "orders"]) => Self::CancelAll,
+            ("POST", ["portfolio", "events", "orders", "batched"]) => Self::BatchCreate,
+            ("DELETE", ["portfolio", "events", "orders", "batched"]) => Self::BatchCancel,
+            ("DELETE", ["portfolio", "events", "orders", id]) => Self::Cancel(id),
+            ("POST", ["portfolio", "events", "orders", id, "amend"]) => Self::Amend(id),
+            ("POST", ["portfolio", "events", "orders", id, "decrease"]) => Self::Decrease(id),
+            ("GET", ["portfolio", "order_groups"]) => Self::Groups,
+            ("POST", ["portfolio", "order_groups", "create"]) => Self::GroupCreate,
+            ("GET", ["portfolio", "order_groups", id]) => Self::Group(id),
+            ("DELETE", ["portfolio", "order_groups", id]) => Self::GroupAct(id, GroupAct::Delete),
+            ("PUT", ["portfolio", "order_groups", id, "reset"]) => Self::GroupAct(id, GroupAct::Reset),
+            ("PUT", ["portfolio", "order_groups", id, "trigger"]) => Self::GroupAct(id, GroupAct::Trigger),
+            ("PUT", ["portfolio", "order_groups", id, "limit"]) => Self::GroupAct(id, GroupAct::Limit),
+            (_, ["portfolio", "events", "orders", ..] | ["portfolio", "order_groups", ..]) => {
+                return Err(Refusal::MethodNotAllowed);
+            }
+            _ => return Err(Refusal::NoSuch),
+        };
+        Ok(endpoint)
+    }
+
+    /// How faults call it.
+    pub(crate) const fn call(self) -> Call {
+        match self {
+            Self::Create | Self::BatchCreate => Call::Create,
+            Self::Cancel(_) | Self::BatchCancel => Call::Cancel,
+            Self::CancelAll => Call::CancelAll,
+            Self::Amend(_) => Call::Amend,
+            Self::Decrease(_) => Call::Decrease,
+            Self::GroupCreate | Self::GroupAct(..) => Call::Group,
+            _ if self.private() => Call::Read,
+            _ => Call::Public,
+        }
+    }
+
+    /// Whether it needs a signature.
+    pub(crate) const fn private(self) -> bool {
+        matches!(
+            self,
+            Self::Limits
+                | Self::Balance
+                | Self::Positions
+                | Self::Fills
+                | Self::Settlements
+                | Self::Orders
+                | Self::Order(_)
+                | Self::QueuePositions
+                | Self::QueuePosition(_)
+                | Self::RestingValue
+                | Self::Create
+                | Self::BatchCreate
+                | Self::BatchCancel
+                | Self::CancelAll
+                | Self::Cancel(_)
+                | Self::Amend(_)
+                | Self::Decrease(_)
+                | Self::Groups
+                | Self::Group(_)
+                | Self::GroupCreate
+                | Self::GroupAct(..)
+                | Self::Gone
+        )
+    }
+
+    /// What it costs; `items` are those of a batch.
+    const fn charge(self, items: i64) -> Charge {
+        match self {
+            Self::Balance => Charge::Balance,
+            Self::Order(_) => Charge::Read(CHEAP),
+            Self::Cancel(_) | Self::CancelAll => Charge::Write(CHEAP),
+            Self::BatchCancel => Charge::Write(CHEAP * items),
+            Self::BatchCreate => Charge::Write(COST * items),
+            Self::Create | Self::Amend(_) | Self::Decrease(_) | Self::GroupCreate | Self::GroupAct(..) => {
+                Charge::Write(COST)
+            }
+            _ => Charge::Read(COST),
+        }
+    }
 }
 
-fn moment(at: Timestamp) -> String {
-    rfc3339(at.0.div_euclid(1_000_000_000))
+/// Charges a request and carries it out.
+pub(crate) fn serve(
+    core: &mut Core,
+    endpoint: Endpoint<'_>,
+    account: Option<usize>,
+    request: &HttpRequest,
+) -> Answered {
+    let query = Query::parse(&request.query);
+    let batch = match endpoint {
+        Endpoint::BatchCreate => orders::batch(&request.body, true)?,
+        Endpoint::BatchCancel => orders::batch(&request.body, false)?,
+        _ => Vec::new(),
+    };
+    if let Some(account) = account {
+        core.charge(account, endpoint.charge(i64::try_from(batch.len()).unwrap_or(i64::MAX)))?;
+    }
+    match (endpoint, account) {
+        (Endpoint::ExchangeStatus, _) => market_data::status(core),
+        (Endpoint::Schedule, _) => market_data::schedule(),
+        (Endpoint::UserDataTimestamp, _) => market_data::user_data_timestamp(core),
+        (Endpoint::SeriesList, _) => market_data::series_list(core, &query),
+        (Endpoint::SeriesFeeChanges, _) => ok(&json!({"series_fee_change_arr": []})),
+        (Endpoint::Series(ticker), _) => market_data::series(core, ticker, &query),
+        (Endpoint::Events, _) => market_data::events(core, &query),
+        (Endpoint::EventFeeChanges, _) => ok(&json!({"event_fee_changes": [], "cursor": ""})),
+        (Endpoint::Event(ticker), _) => market_data::event(core, ticker, &query),
+        (Endpoint::Markets, _) => market_data::markets(core, &query),
+        (Endpoint::Market(ticker), _) => market_data::market(core, ticker),
+        (Endpoint::Orderbook(ticker), _) => market_data::orderbook(core, ticker, &query),
+        (Endpoint::Orderbooks, _) => market_data::orderbooks(core, &query),
+        (Endpoint::Trades, _) => market_data::trades(core, &query),
+        (Endpoint::Candles(series, ticker), _) => market_data::candles(core, series, ticker, &query),
+        (Endpoint::BatchCandles, _) => market_data::batch_candles(core, &query),
+        (Endpoint::Cutoff, _) => market_data::cutoff(core),
+        (Endpoint::Costs, _) => ok(&costs()),
+        (_, None) => Err(Refusal::SignatureMissing),
+        (Endpoint::Limits, Some(account)) => portfolio::limits(core, account),
+        (Endpoint::Balance, Some(account)) => portfolio::balance(core, core.seen(account)),
+        (Endpoint::Positions, Some(account)) => portfolio::positions(core, core.seen(account), &query),
+        (Endpoint::Fills, Some(account)) => portfolio::fills(core, core.seen(account), &query),
+        (Endpoint::Settlements, Some(account)) => portfolio::settlements(core, core.seen(account), &query),
+        (Endpoint::Orders, Some(account)) => portfolio::orders(core, core.seen(account), &query),
+        (Endpoint::Order(id), Some(account)) => portfolio::order(core, core.seen(account), id),
+        (Endpoint::QueuePositions, Some(account)) => portfolio::queue_positions(core, account, &query),
+        (Endpoint::QueuePosition(id), Some(account)) => portfolio::queue_position(core, account, id),
+        (Endpoint::RestingValue, Some(account)) => portfolio::resting_value(core.seen(account)),
+        (Endpoint::Create, Some(account)) => orders::create(core, account, &request.body),
+        (Endpoint::BatchCreate, Some(account)) => orders::batch_create(core, account, &batch),
+        (Endpoint::BatchCancel, Some(account)) => orders::batch_cancel(core, account, &batch),
+        (Endpoint::CancelAll, Some(account)) => orders::cancel_all(core, account),
+        (Endpoint::Cancel(id), Some(account)) => orders::cancel(core, account, id, &query),
+        (Endpoint::Amend(id), Some(account)) => orders::amend(core, account, id, &request.body),
+        (Endpoint::Decrease(id), Some(account)) => orders::decrease(core, account, id, &request.body),
+        (Endpoint::Groups, Some(account)) => orders::groups(core, account),
+        (Endpoint::Group(id), Some(account)) => orders::group(core, account, id),
+        (Endpoint::GroupCreate, Some(account)) => orders::group_create(core, account, &request.body),
+        (Endpoint::GroupAct(id, act), Some(account)) => orders::group_act(core, account, id, act, &request.body),
+        (Endpoint::Gone, Some(_)) => Err(Refusal::Gone),
+    }
 }
 
-fn series_json(series: &Series) -> Value {
+/// The endpoints whose cost is not the default.
+fn costs() -> Value {
+    let orders = "/trade-api/v2/portfolio/events/orders";
     json!({
-        "ticker": series.ticker,
-        "title": series.title,
-        "frequency": "daily",
-        "category": series.category,
-        "categories": [series.category],
-        "tags": ["Daily temperature"],
-        "settlement_sources": sources(),
-        "contract_url": "https://kalshi-public-docs.s3.amazonaws.com/contract_terms/GLOBALTEMPERATURE.pdf",
-        "contract_terms_url": "https://kalshi-public-docs.s3.amazonaws.com/contract_terms/GLOBALTEMPERATURE.pdf",
-        "fee_type": "quadratic",
-        "fee_multiplier": 1,
-        "additional_prohibitions": [],
-        "exchange_index": 0,
+        "default_cost": COST,
+        "endpoint_costs": [
+            {"method": "DELETE", "path": orders, "cost": CHEAP},
+            {"method": "DELETE", "path": format!("{orders}/{{order_id}}"), "cost": CHEAP},
+            {"method": "DELETE", "path": format!("{orders}/batched"), "cost": CHEAP},
+            {"method": "GET", "path": "/trade-api/v2/portfolio/orders/{order_id}", "cost": CHEAP},
+        ],
     })
-}
-
-fn sources() -> Value {
-    json!([{"name": "The Weather Company", "url": "https://weather.com/kalshi"}])
-}
-
-fn event_json(event: &CityDay) -> Value {
-    json!({
-        "event_ticker": event.ticker,
-        "series_ticker": event.series,
-        "title": event.title,
-        "sub_title": event.sub_title,
-        "collateral_return_type": "MECNET",
-        "mutually_exclusive": true,
-        "category": "Climate and Weather",
-        "strike_date": event.strike_date.map(moment),
-        "strike_period": "",
-        "settlement_sources": sources(),
-        "exchange_index": 0,
-    })
-}
-
-fn market_json(market: &Market, now: Timestamp) -> Value {
-    let (quoted, volume, words) = (market.quoted, market.volume, market.strike.words());
-    let words = if words.is_empty() { market.ticker.clone() } else { words };
-    let created = moment(market.opens.plus(-4 * HOUR));
-    let mut body = json!({
-        "ticker": market.ticker,
-        "event_ticker": market.event,
-        "market_type": "binary",
-        "title": market.title,
-        "subtitle": words,
-        "yes_sub_title": words,
-        "no_sub_title": words,
-        "created_time": created,
-        "updated_time": created,
-        "open_time": moment(market.opens),
-        "close_time": moment(market.closes),
-        "expected_expiration_time": moment(market.closes.plus(9 * HOUR)),
-        "expiration_time": moment(market.closes.plus(7 * 24 * HOUR)),
-        "latest_expiration_time": moment(market.closes.plus(7 * 24 * HOUR)),
-        "settlement_timer_seconds": SETTLEMENT_TIMER_S,
-        "status": market.status(now),
-    });
-    // In parts: one macro call of all fields is beyond the compiler's patience.
-    let range = |[start, end, step]: &[&str; 3]| json!({"start": start, "end": end, "step": step});
-    let quotes = json!({
-        "price_ranges": market.grid.ranges().iter().map(range).collect::<Vec<_>>(),
-        "notional_value_dollars": "1.0000",
-        "yes_bid_dollars": quoted.bid.to_string(),
-        "yes_ask_dollars": quoted.ask.to_string(),
-        "no_bid_dollars": quoted.ask.complement().to_string(),
-        "no_ask_dollars": quoted.bid.complement().to_string(),
-        "yes_bid_size_fp": quoted.bid_size.to_string(),
-        "yes_ask_size_fp": quoted.ask_size.to_string(),
-        "last_price_dollars": volume.last_price.to_string(),
-        "previous_yes_bid_dollars": "0.0000",
-        "previous_yes_ask_dollars": "0.0000",
-        "previous_price_dollars": "0.0000",
-        "volume_fp": volume.contracts.to_string(),
-        "volume_24h_fp": volume.contracts.to_string(),
-        "open_interest_fp": volume.open_interest.to_string(),
-        "result": "",
-        "can_close_early": true,
-        "expiration_value": "",
-        "rules_primary": market.title,
-        "rules_secondary": "",
-        "strike_type": market.strike.word,
-        "price_level_structure": market.grid.label(),
-        "settlement_bounds_type": "default",
-        "exchange_index": 0,
-    });
-    for (part, value) in quotes.as_object().expect("it was written as an object") {
-        body[part] = value.clone();
-    }
-    if let Some(floor) = &market.strike.floor {
-        body["floor_strike"] = floor.clone().into();
-    }
-    if let Some(cap) = &market.strike.cap {
-        body["cap_strike"] = cap.clone().into();
-    }
-    if let Some(result) = &market.result {
-        body["result"] = if result.yes { "yes" } else { "no" }.into();
-        body["settlement_value_dollars"] = if result.yes { "1.0000" } else { "0.0000" }.into();
-        body["expiration_value"] = result.value.map_or_else(String::new, |degrees| format!("{degrees}.00")).into();
-    }
-    if let Some(at) = market.settled {
-        body["settlement_ts"] = moment(at).into();
-    }
-    body
-}
-
-async fn exchange_status(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let up = !shared.venue().exchange.down;
-    Json(json!({
-        "exchange_active": up,
-        "trading_active": up,
-        "exchange_index_statuses": [{"exchange_index": 0, "description": "", "exchange_active": up, "trading_active": up, "intra_exchange_transfers_active": up}],
-    }))
-}
-
-#[derive(Deserialize)]
-struct Filter {
-    category: Option<String>,
-    series_ticker: Option<String>,
-    event_ticker: Option<String>,
-    tickers: Option<String>,
-    status: Option<String>,
-    min_close_ts: Option<i64>,
-    max_close_ts: Option<i64>,
-    with_nested_markets: Option<bool>,
-    limit: Option<usize>,
-    cursor: Option<String>,
-}
-
-impl Filter {
-    /// One page of `all` and the cursor of the next; a cursor that is not ours is taken for the beginning, as at the venue.
-    fn page<T>(&self, all: Vec<T>, default: usize) -> (Vec<T>, String) {
-        let limit = self.limit.unwrap_or(default).max(1);
-        let from = self.cursor.as_deref().and_then(|cursor| cursor.strip_prefix("after-")?.parse().ok()).unwrap_or(0);
-        let more = all.len().saturating_sub(from) > limit;
-        let cursor = if more { format!("after-{}", from + limit) } else { String::new() };
-        (all.into_iter().skip(from).take(limit).collect(), cursor)
-    }
-
-    /// Words of the status filter to the status of a market (PROTOCOL.md 7.3).
-    fn admits(&self, market: &Market, now: Timestamp) -> bool {
-        let status = market.status(now);
-        match self.status.as_deref() {
-            None | Some("") => true,
-            Some("unopened") => status == "initialized",
-            Some("open") => status == "active",
-            Some("closed") => status == "closed" || status == "determined",
-            Some("settled") => status == "finalized",
-            Some(_) => false,
-        }
-    }
-
-    fn check(&self, parameters: &str, most: usize) -> Result<(), Refusal> {
-        const WORDS: [&str; 6] = ["", "unopened", "open", "paused", "closed", "settled"];
-        if self.limit.is_some_and(|limit| limit > most) {
-            return Err(invalid(parameters, "Limit", "lte"));
-        }
-        if self.status.as_deref().is_some_and(|word| !WORDS.contains(&word)) {
-            return Err(invalid(parameters, "Status", "oneof"));
-        }
-        Ok(())
-    }
-}
-
-async fn series_list(State(shared): State<Arc<Shared>>, Query(filter): Query<Filter>) -> Json<Value> {
-    let venue = shared.venue();
-    let wanted = |series: &&Series| filter.category.as_deref().is_none_or(|category| category == series.category);
-    let series: Vec<Value> = venue.exchange.series.values().filter(wanted).map(series_json).collect();
-    Json(json!({"series": series}))
-}
-
-async fn series_one(State(shared): State<Arc<Shared>>, Path(ticker): Path<String>) -> Answer {
-    let venue = shared.venue();
-    let series = venue.exchange.series.get(&ticker).ok_or_else(not_found)?;
-    Ok(Json(json!({"series": series_json(series)})))
-}
-
-fn markets_of(exchange: &Exchange, event: &str, now: Timestamp) -> Vec<Value> {
-    let markets = exchange.markets.iter().filter(|market| market.event == event);
-    markets.map(|market| market_json(market, now)).collect()
-}
-
-async fn events_list(State(shared): State<Arc<Shared>>, Query(filter): Query<Filter>) -> Answer {
-    filter.check("GetEvents", 200)?;
-    let venue = shared.venue();
-    let (exchange, now) = (&venue.exchange, venue.now());
-    let wanted = |event: &&CityDay| {
-        filter.series_ticker.as_deref().is_none_or(|series| series == event.series)
-            && exchange.markets.iter().any(|market| market.event == event.ticker && filter.admits(market, now))
-    };
-    let (page, cursor) = filter.page(exchange.events.values().filter(wanted).collect(), 200);
-    let nested = filter.with_nested_markets == Some(true);
-    let events = page.into_iter().map(|event| {
-        let mut body = event_json(event);
-        if nested {
-            body["markets"] = markets_of(exchange, &event.ticker, now).into();
-        }
-        body
-    });
-    Ok(Json(json!({"events": events.collect::<Vec<_>>(), "milestones": [], "cursor": cursor})))
-}
-
-async fn event_one(
-    State(shared): State<Arc<Shared>>,
-    Path(ticker): Path<String>,
-    Query(filter): Query<Filter>,
-) -> Answer {
-    let venue = shared.venue();
-    let event = venue.exchange.events.get(&ticker).ok_or_else(not_found)?;
-    let markets = markets_of(&venue.exchange, &ticker, venue.now());
-    let mut body = event_json(event);
-    if filter.with_nested_markets == Some(true) {
-        body["markets"] = markets.clone().into();
-    }
-    Ok(Json(json!({"event": body, "markets": markets})))
-}
-
-async fn markets_list(State(shared): State<Arc<Shared>>, Query(filter): Query<Filter>) -> Answer {
-    filter.check("GetMarkets", 1_000)?;
-    let venue = shared.venue();
-    let (exchange, now) = (&venue.exchange, venue.now());
-    let named: Option<Vec<&str>> = filter.tickers.as_deref().map(|tickers| tickers.split(',').collect());
-    let seconds = |at: Timestamp| at.0.div_euclid(1_000_000_000);
-    let wanted = |market: &&Market| {
-        let series = exchange.events.get(&market.event).map(|event| event.series.as_str());
-        filter.series_ticker.as_deref().is_none_or(|wanted| series == Some(wanted))
-            && filter.event_ticker.as_deref().is_none_or(|wanted| wanted == market.event)
-            && named.as_ref().is_none_or(|named| named.contains(&market.ticker.as_str()))
-            && filter.min_close_ts.is_none_or(|least| seconds(market.closes) >= least)
-            && filter.max_close_ts.is_none_or(|most| seconds(market.closes) <= most)
-            && filter.admits(market, now)
-    };
-    let (page, cursor) = filter.page(exchange.markets.iter().filter(wanted).collect(), 100);
-    let markets: Vec<Value> = page.into_iter().map(|market| market_json(market, now)).collect();
-    Ok(Json(json!({"markets": markets, "cursor": cursor})))
-}
-
-fn find<'a>(exchange: &'a Exchange, ticker: &str) -> Result<&'a Market, Refusal> {
-    exchange.find(ticker).map(|market| &exchange.markets[market]).ok_or_else(not_found)
-}
-
-async fn market_one(State(shared): State<Arc<Shared>>, Path(ticker): Path<String>) -> Answer {
-    let venue = shared.venue();
-    let market = find(&venue.exchange, &ticker)?;
-    Ok(Json(json!({"market": market_json(market, venue.now())})))
-}
-
-#[derive(Deserialize)]
-struct Depth {
-    depth: Option<i64>,
-}
-
-fn pair((price, quantity): (&Price, &Quantity)) -> Value {
-    json!([price.to_string(), quantity.to_string()])
-}
-
-/// Bids of both outcomes, ascending; `depth` keeps the best ones.
-async fn orderbook(
-    State(shared): State<Arc<Shared>>,
-    Path(ticker): Path<String>,
-    Query(depth): Query<Depth>,
-) -> Answer {
-    let venue = shared.venue();
-    let market = find(&venue.exchange, &ticker)?;
-    let deepest = depth.depth.and_then(|depth| usize::try_from(depth).ok()).filter(|depth| *depth > 0);
-    let side = |outcome| {
-        let bids = market.book.bids(outcome);
-        let skipped = bids.len().saturating_sub(deepest.unwrap_or(usize::MAX));
-        bids.iter().skip(skipped).map(pair).collect::<Vec<_>>()
-    };
-    Ok(Json(json!({"orderbook_fp": {"yes_dollars": side(Outcome::Yes), "no_dollars": side(Outcome::No)}})))
-}
-
-/// The exchange's clock, so that a host can run on the same one.
-async fn clock(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let venue = shared.venue();
-    Json(json!({
-        "now_ns": venue.now().0,
-        "wall_ns": wall(),
-        "epoch_ns": venue.clock.epoch.0,
-        "wall_epoch_ns": venue.clock.wall_epoch,
-        "factor": venue.clock.factor,
-    }))
-}
-
-async fn weather(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let venue = shared.venue();
-    let now = venue.now();
-    Json(venue.weather.iter().filter_map(|row| row.told(now)).collect())
-}
-
-/// The truth about a book in YES prices, best first on both sides.
-async fn book(State(shared): State<Arc<Shared>>, Path(ticker): Path<String>) -> Answer {
-    let venue = shared.venue();
-    let market = find(&venue.exchange, &ticker)?;
-    let bids: Vec<Value> = market.book.bids(Outcome::Yes).iter().rev().map(pair).collect();
-    let asks =
-        market.book.bids(Outcome::No).iter().rev().map(|(price, quantity)| pair((&price.complement(), quantity)));
-    Ok(Json(json!({"ticker": ticker, "bids": bids, "asks": asks.collect::<Vec<_>>(), "clock": market.clock})))
-}
-
-/// A fault to inject into every connection that is open now.
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-enum Fault {
-    /// The subscriptions of a channel say nothing more while their connections live.
-    Silence { channel: String },
-    /// Every connection ends without a closing handshake.
-    Disconnect,
-    /// The next sequenced message of a channel gets lost.
-    Gap { channel: Option<String> },
-}
-
-async fn fault(State(shared): State<Arc<Shared>>, Json(fault): Json<Fault>) -> Answer {
-    let parse = |word: &str| Channel::parse(word).ok_or_else(|| invalid("Fault", "Channel", "oneof"));
-    {
-        let mut venue = shared.venue();
-        match fault {
-            Fault::Silence { channel } => venue.silence(parse(&channel)?),
-            Fault::Disconnect => venue.disconnect_all(),
-            Fault::Gap { channel } => venue.lose_next(parse(channel.as_deref().unwrap_or("orderbook_delta"))?),
-        }
-    }
-    shared.tell_all();
-    Ok(Json(json!({})))
 }

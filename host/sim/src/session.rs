@@ -6,36 +6,82 @@
 
 use crate::exchange::{Change, Exchange};
 use crate::render::{self, Head, Outbox};
+use crate::trouble::Trouble;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Channels that the exchange serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Channel {
+/// Channels that the exchange serves (PROTOCOL.md 2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub enum Channel {
+    /// Books.
+    #[serde(rename = "orderbook_delta")]
     OrderbookDelta,
+    /// Best prices and volumes.
+    #[serde(rename = "ticker")]
     Ticker,
+    /// Public trades.
+    #[serde(rename = "trade")]
     Trade,
+    /// Results, payments, pauses.
+    #[serde(rename = "market_lifecycle_v2")]
     MarketLifecycle,
+    /// Own executions.
+    #[serde(rename = "fill")]
+    Fill,
+    /// Own orders.
+    #[serde(rename = "user_orders")]
+    UserOrders,
+    /// Own positions.
+    #[serde(rename = "market_positions")]
+    MarketPositions,
+    /// Own order groups.
+    #[serde(rename = "order_group_updates")]
+    OrderGroupUpdates,
 }
 
 impl Channel {
-    const ALL: [Self; 4] = [Self::OrderbookDelta, Self::Ticker, Self::Trade, Self::MarketLifecycle];
+    /// Every channel.
+    pub const ALL: [Self; 8] = [
+        Self::OrderbookDelta,
+        Self::Ticker,
+        Self::Trade,
+        Self::MarketLifecycle,
+        Self::Fill,
+        Self::UserOrders,
+        Self::MarketPositions,
+        Self::OrderGroupUpdates,
+    ];
 
     pub(crate) fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|channel| channel.word() == word)
     }
 
-    const fn word(self) -> &'static str {
+    /// The venue's word.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::OrderbookDelta => "orderbook_delta",
             Self::Ticker => "ticker",
             Self::Trade => "trade",
             Self::MarketLifecycle => "market_lifecycle_v2",
+            Self::Fill => "fill",
+            Self::UserOrders => "user_orders",
+            Self::MarketPositions => "market_positions",
+            Self::OrderGroupUpdates => "order_group_updates",
         }
     }
 
-    fn sequenced(self) -> bool {
-        self != Self::Ticker
+    const fn sequenced(self) -> bool {
+        matches!(self, Self::OrderbookDelta | Self::Trade | Self::MarketLifecycle | Self::OrderGroupUpdates)
+    }
+
+    /// Whether it shows an account's own data.
+    const fn private(self) -> bool {
+        matches!(self, Self::Fill | Self::UserOrders | Self::MarketPositions | Self::OrderGroupUpdates)
+    }
+
+    /// Whether it can be narrowed to markets.
+    const fn narrows(self) -> bool {
+        !matches!(self, Self::MarketLifecycle | Self::OrderGroupUpdates)
     }
 }
 
@@ -109,6 +155,8 @@ enum Code {
     UnknownCommand = 5,
     UnknownSid = 7,
     UnknownChannel = 8,
+    AuthenticationRequired = 9,
+    ChannelError = 10,
     InvalidParameter = 11,
     OneSidRequired = 12,
     UnsupportedAction = 13,
@@ -127,6 +175,8 @@ impl Code {
             Self::UnknownCommand => "Unknown command",
             Self::UnknownSid => "Unknown subscription ID",
             Self::UnknownChannel => "Unknown channel name",
+            Self::AuthenticationRequired => "Authentication required",
+            Self::ChannelError => "Channel error",
             Self::InvalidParameter => "Invalid parameter",
             Self::OneSidRequired => "Exactly one subscription ID is required",
             Self::UnsupportedAction => "Unsupported action",
@@ -140,8 +190,12 @@ impl Code {
 /// A connection.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
-    subscriptions: [Option<Subscription>; 4],
+    subscriptions: [Option<Subscription>; 8],
     sids: u64,
+    /// Whose connection it is; nothing where the exchange serves strangers.
+    pub(crate) account: Option<usize>,
+    /// Faults of its frames.
+    pub(crate) trouble: Trouble,
     pub(crate) out: Outbox,
     /// The connection ends when what is in `out` is written.
     pub(crate) closing: bool,
@@ -150,6 +204,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// A connection of an account, or of a stranger.
+    pub(crate) fn of(account: Option<usize>) -> Self {
+        Self { account, ..Self::default() }
+    }
+
     /// Whether a book is subscribed: what a flood waits for.
     pub(crate) const fn listens(&self) -> bool {
         self.subscriptions[Channel::OrderbookDelta as usize].is_some() && !self.closing
@@ -227,6 +286,9 @@ impl Session {
         }
         let channels: Option<Vec<Channel>> = words.iter().map(|word| Channel::parse(word)).collect();
         let channels = channels.ok_or(Code::UnknownChannel)?;
+        if self.account.is_none() && channels.iter().any(|channel| channel.private()) {
+            return Err(Code::AuthenticationRequired);
+        }
         let markets = self.named(id, &params, exchange, now_ms)?;
         if channels.contains(&Channel::OrderbookDelta) && markets.as_ref().is_none_or(Vec::is_empty) {
             return Err(Code::TickerRequired);
@@ -234,7 +296,7 @@ impl Session {
         // Every acknowledgement precedes the data of every channel.
         let mut snapshots = Vec::new();
         for channel in channels {
-            let wanted = if channel == Channel::MarketLifecycle { None } else { markets.clone() };
+            let wanted = if channel.narrows() { markets.clone() } else { None };
             let slot = &mut self.subscriptions[channel as usize];
             if slot.is_some() {
                 let added = self.add(channel, wanted);
@@ -282,7 +344,7 @@ impl Session {
         };
         let action = params.action.as_deref().ok_or(Code::ActionRequired)?;
         let channel = self.channel_of(sid).ok_or(Code::UnknownSid)?;
-        if channel == Channel::MarketLifecycle {
+        if !channel.narrows() {
             return Err(Code::UnsupportedAction);
         }
         let markets = self.named(id, &params, exchange, now_ms)?.ok_or(Code::TickerRequired)?;
@@ -363,6 +425,7 @@ impl Session {
         for market in markets {
             if let Some(head) = slot.next(true, id, now_ms) {
                 render::snapshot(&mut self.out, head, &exchange.markets[*market], slot.use_yes_price);
+                self.trouble.rendered(Channel::OrderbookDelta, &mut self.out, now_ms);
             }
         }
     }
@@ -370,26 +433,37 @@ impl Session {
     /// Tells the client one change, if it subscribed to it. The exchange must be in the state right after the action.
     pub(crate) fn change(&mut self, change: &Change, exchange: &Exchange, now_ms: i64) {
         let (channel, market) = match change {
-            Change::Snapshot { market } | Change::Level { market, .. } => (Channel::OrderbookDelta, *market),
-            Change::Trade { market, .. } => (Channel::Trade, *market),
-            Change::Ticker { market, .. } => (Channel::Ticker, *market),
-            Change::Determined { market } | Change::Settled { market } => (Channel::MarketLifecycle, *market),
+            Change::Snapshot { market } | Change::Level { market, .. } => (Channel::OrderbookDelta, Some(*market)),
+            Change::Trade { market, .. } => (Channel::Trade, Some(*market)),
+            Change::Ticker { market, .. } => (Channel::Ticker, Some(*market)),
+            Change::Determined { market } | Change::Settled { market } => (Channel::MarketLifecycle, Some(*market)),
+            Change::Told { account, .. } if account.is_some() && *account != self.account => return,
+            Change::Told { channel, market, .. } => (*channel, *market),
             Change::Down => {
                 self.closing = true;
                 return;
             }
         };
         let Some(slot) = &mut self.subscriptions[channel as usize] else { return };
-        if !slot.covers(market) {
+        if !market.is_none_or(|market| slot.covers(market)) {
             return;
         }
         let Some(head) = slot.next(channel.sequenced(), None, now_ms) else { return };
-        let listed = &exchange.markets[market];
-        match change {
-            Change::Snapshot { .. } => render::snapshot(&mut self.out, head, listed, slot.use_yes_price),
-            Change::Determined { .. } | Change::Settled { .. } => render::lifecycle(&mut self.out, head, listed),
-            _ => render::change(&mut self.out, head, listed, change, slot.use_yes_price),
+        let listed = market.map(|market| &exchange.markets[market]);
+        match (change, listed) {
+            (Change::Told { kind, msg, .. }, _) => render::told(&mut self.out, head, kind, msg),
+            (Change::Snapshot { .. }, Some(listed)) => {
+                render::snapshot(&mut self.out, head, listed, slot.use_yes_price);
+            }
+            (Change::Determined { .. } | Change::Settled { .. }, Some(listed)) => {
+                render::lifecycle(&mut self.out, head, listed);
+            }
+            (_, Some(listed)) => {
+                render::change(&mut self.out, head, listed, change, slot.use_yes_price, self.account);
+            }
+            (_, None) => unreachable!("what is no told message is about a market"),
         }
+        self.trouble.rendered(channel, &mut self.out, now_ms);
     }
 
     /// Fault: the subscription says nothing any more.
@@ -408,12 +482,21 @@ impl Session {
 
     /// The client reads too slowly: every subscription ends with the venue's terminal error 25.
     pub(crate) fn overflow(&mut self, now_ms: i64) {
-        for (channel, slot) in Channel::ALL.into_iter().zip(&mut self.subscriptions) {
-            if let Some(ended) = slot.take() {
-                let seq = channel.sequenced().then_some(ended.seq + 1);
-                let msg = json!({"code": Code::Overflow as u64, "msg": Code::Overflow.text()});
-                render::answer(&mut self.out, 0, Some((ended.sid, seq)), "error", now_ms, Some(msg));
-            }
+        for channel in Channel::ALL {
+            self.break_off(channel, Code::Overflow, now_ms);
+        }
+    }
+
+    /// Fault: a subscription ends with a terminal error, 25 where the client is to blame and 10 where the venue is.
+    pub(crate) fn fail(&mut self, channel: Channel, overflow: bool, now_ms: i64) {
+        self.break_off(channel, if overflow { Code::Overflow } else { Code::ChannelError }, now_ms);
+    }
+
+    fn break_off(&mut self, channel: Channel, code: Code, now_ms: i64) {
+        if let Some(ended) = self.subscriptions[channel as usize].take() {
+            let seq = channel.sequenced().then_some(ended.seq + 1);
+            let msg = json!({"code": code as u64, "msg": code.text()});
+            render::answer(&mut self.out, 0, Some((ended.sid, seq)), "error", now_ms, Some(msg));
         }
     }
 }

@@ -30,8 +30,11 @@ pub(crate) async fn upgrade(State(shared): State<Arc<Shared>>, mut request: Requ
     let (Some(accept), Some(upgrade)) = (key, upgrade) else {
         return (StatusCode::BAD_REQUEST, "expected a WebSocket upgrade").into_response();
     };
-    // Seen while the venue is away: HTTP 502 on reconnect.
-    let Some(connection) = shared.venue().connect() else { return StatusCode::BAD_GATEWAY.into_response() };
+    let (parts, _) = request.into_parts();
+    let connection = match shared.connect(&crate::server::read(&parts, String::new())) {
+        Ok(connection) => connection,
+        Err(answer) => return crate::server::respond(answer),
+    };
     let accept = HeaderValue::from_str(&accept).expect("Base64 is a header value");
     tokio::spawn(async move {
         let told = shared.open(connection);

@@ -1,0 +1,133 @@
+//! What only a simulation has, below `/sim`: its clock, its weather, the true books, faults, pauses.
+//!
+//! Plain JSON, unsigned: whoever reaches the port may use it, so the port belongs on loopback.
+
+use crate::clock::wall;
+use crate::faults::{Fault, FaultRates};
+use crate::server::Shared;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use isobar_engine::units::{Price, Quantity, SECOND, Timestamp};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub(crate) fn router() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/sim/clock", get(clock))
+        .route("/sim/weather", get(weather))
+        .route("/sim/book/{ticker}", get(book))
+        .route("/sim/accounts", get(accounts))
+        .route("/sim/fault", post(fault))
+        .route("/sim/faults", post(fault))
+        .route("/sim/faults/rates", post(rates))
+        .route("/sim/pause", post(pause))
+}
+
+type Answer = Result<Json<Value>, (StatusCode, Json<Value>)>;
+
+fn unknown(what: &str) -> (StatusCode, Json<Value>) {
+    (StatusCode::NOT_FOUND, Json(json!({"error": format!("no such {what}")})))
+}
+
+/// The exchange's clock, so that a host can run on the same one.
+async fn clock(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let venue = shared.venue();
+    Json(json!({
+        "now_ns": venue.now().0,
+        "wall_ns": wall(),
+        "epoch_ns": venue.clock.epoch.0,
+        "wall_epoch_ns": venue.clock.wall_epoch,
+        "factor": venue.clock.factor,
+    }))
+}
+
+async fn weather(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let venue = shared.venue();
+    let now = venue.now();
+    Json(venue.core.weather.iter().filter_map(|row| row.told(now)).collect())
+}
+
+fn pairs(levels: &[(Price, Quantity)]) -> Vec<[String; 2]> {
+    levels.iter().map(|(price, quantity)| [price.to_string(), quantity.to_string()]).collect()
+}
+
+/// The truth about a book in YES prices, best first on both sides.
+async fn book(State(shared): State<Arc<Shared>>, Path(ticker): Path<String>) -> Answer {
+    let venue = shared.venue();
+    let (bids, asks) = venue.core.inspect().book(&ticker).ok_or_else(|| unknown("market"))?;
+    let exchange = venue.core.exchange();
+    let clock = exchange.find(&ticker).map(|market| exchange.markets[market].clock);
+    Ok(Json(json!({"ticker": ticker, "bids": pairs(&bids), "asks": pairs(&asks), "clock": clock})))
+}
+
+/// Money, positions and resting orders of every account, without lag.
+async fn accounts(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let venue = shared.venue();
+    let inspect = venue.core.inspect();
+    let accounts = inspect.accounts().map(|account| {
+        json!({
+            "cash": inspect.cash(account).to_string(),
+            "available": inspect.available(account).to_string(),
+            "fees": inspect.fees(account).to_string(),
+            "positions": inspect.positions(account),
+            "resting_orders": inspect.resting(account).len(),
+            "fills": inspect.fills(account).len(),
+        })
+    });
+    Json(accounts.collect())
+}
+
+async fn fault(State(shared): State<Arc<Shared>>, Json(fault): Json<Fault>) -> Json<Value> {
+    shared.act(|core| core.inject(fault));
+    Json(json!({}))
+}
+
+async fn rates(State(shared): State<Arc<Shared>>, Json(rates): Json<FaultRates>) -> Json<Value> {
+    shared.act(|core| core.set_rates(rates));
+    Json(json!({}))
+}
+
+/// A pause or its end.
+#[derive(Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case", deny_unknown_fields)]
+enum Pause {
+    /// No placing and amending.
+    Trading,
+    /// Nothing changes state.
+    Exchange,
+    /// Trading again.
+    Resume,
+    /// One market: `deactivated`.
+    Market { ticker: String },
+    /// One market: `activated`.
+    ResumeMarket { ticker: String },
+    /// One market closes in so many seconds.
+    CloseMarket { ticker: String, in_s: i64 },
+}
+
+async fn pause(State(shared): State<Arc<Shared>>, Json(pause): Json<Pause>) -> Answer {
+    let known = shared.act(|core| match pause {
+        Pause::Trading => {
+            core.pause(false);
+            true
+        }
+        Pause::Exchange => {
+            core.pause(true);
+            true
+        }
+        Pause::Resume => {
+            core.resume();
+            true
+        }
+        Pause::Market { ticker } => core.pause_market(&ticker, true),
+        Pause::ResumeMarket { ticker } => core.pause_market(&ticker, false),
+        Pause::CloseMarket { ticker, in_s } => {
+            let closes = Timestamp(core.now().0.saturating_add(in_s.max(0).saturating_mul(SECOND)));
+            core.close_early(&ticker, closes)
+        }
+    });
+    if known { Ok(Json(json!({}))) } else { Err(unknown("market, or not an earlier close")) }
+}
