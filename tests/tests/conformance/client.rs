@@ -54,6 +54,8 @@ pub struct Client<'a> {
 
 impl<'a> Client<'a> {
     pub fn new(host: &str, credentials: Option<&'a Credentials>) -> Self {
+        // reqwest wants to know by which library it would speak TLS, though it speaks none here; a second time is refused.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self { http: reqwest::Client::new(), host: host.to_owned(), credentials }
     }
 
@@ -169,7 +171,9 @@ impl Socket {
             params[name] = value.clone();
         }
         let answer = self.ask(ledger, "subscribe", params).await;
-        answer["msg"]["sid"].as_u64().unwrap_or_else(|| panic!("{channel}: {answer}"))
+        // `subscribed` has it inside; `ok`, for markets added to a subscription that there is, beside.
+        let sid = answer["msg"]["sid"].as_u64().or(answer["sid"].as_u64());
+        sid.unwrap_or_else(|| panic!("{channel}: {answer}"))
     }
 
     /// Takes what comes until a message fits, and returns that one. Messages that came before are not asked.
