@@ -302,6 +302,15 @@ impl<'s> Ledger<'s> {
     }
 }
 
+/// A scenario that breaks off still tells what was wrong until then: it is often the reason.
+impl Drop for Ledger<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.faults().iter().for_each(|fault| eprintln!("{fault}"));
+        }
+    }
+}
+
 fn same_path(pattern: &str, path: &str) -> bool {
     let (pattern, path) = (pattern.split('/').collect::<Vec<_>>(), path.split('/').collect::<Vec<_>>());
     pattern.len() == path.len() && pattern.iter().zip(&path).all(|(want, have)| want.starts_with('{') || want == have)

@@ -298,7 +298,8 @@ pub async fn refusals(world: &World<'_>, ledger: &mut Ledger<'_>, tickers: &[Str
     for path in ["/series/NO-SUCH", "/events/NO-SUCH", "/markets/NO-SUCH", "/markets/NO-SUCH/orderbook", "/portfolio/orders/no"] {
         expect(maker.get(ledger, path).await, 404);
     }
-    expect(maker.get(ledger, "/series/NO-SUCH/markets/NO-SUCH/candlesticks?start_ts=0&end_ts=1&period_interval=7").await, 404);
+    let candles = "/series/NO-SUCH/markets/NO-SUCH/candlesticks?start_ts=0&end_ts=1&period_interval=7";
+    expect(maker.get(ledger, candles).await, 400);
     let old = json!({"ticker": tickers[0], "action": "buy", "side": "yes", "count": 1, "yes_price": 1});
     expect(maker.post(ledger, "/portfolio/orders", old).await, 410);
     expect(maker.delete(ledger, "/portfolio/orders/00000000-0000-0000-0000-000000000000", None).await, 410);
@@ -314,7 +315,8 @@ pub async fn refusals(world: &World<'_>, ledger: &mut Ledger<'_>, tickers: &[Str
 /// Pauses of a market, of trading and of the exchange, with what each refuses; then an early close.
 pub async fn pauses(world: &World<'_>, ledger: &mut Ledger<'_>, socket: &mut Socket, tickers: &[String]) {
     let maker = &Client::new(&world.host, Some(world.maker));
-    let (ticker, last) = (&tickers[0], &tickers[5]);
+    let (ticker, _) = &room(maker, tickers).await;
+    let last = tickers.iter().find(|other| *other != ticker).expect("six markets");
     let pause = |what: Value| async move { maker.control("POST", "/pause", Some(what)).await.good() };
     let event = |ticker: &str, event: &str| {
         let (ticker, event) = (ticker.to_owned(), event.to_owned());
