@@ -17,6 +17,8 @@ pub struct Cli {
 pub enum Command {
     /// Trade a simulated or recorded day on paper: what `make run` starts
     Demo(Demo),
+    /// Run the simulated exchange alone, for any client (see docs/sim.md)
+    Sim(Sim),
     /// Run the host by a configuration file (dry run: orders meet the paper exchange)
     Run(Run),
     /// Turn a capture of the venue's WebSocket into a run
@@ -67,6 +69,81 @@ pub struct Demo {
     pub run: Option<PathBuf>,
     #[command(flatten)]
     pub output: Screen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KeyType {
+    /// 32 bytes, what the venue makes by default
+    Ed25519,
+    /// 2048 bits, what most client libraries read
+    Rsa,
+}
+
+#[derive(Debug, Args)]
+pub struct Sim {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: std::net::SocketAddr,
+    /// An account that signs with the private half of this public key (PEM, BEGIN PUBLIC KEY); once for each account
+    #[arg(long = "key", value_name = "ID=PUBLIC.PEM")]
+    pub keys: Vec<String>,
+    /// Accounts for which a key is made; one where there is no --key
+    #[arg(long, value_name = "N")]
+    pub new_keys: Option<u16>,
+    /// Folder of the new private keys, readable by you alone
+    #[arg(long, value_name = "DIR", default_value = "run/sim-keys")]
+    pub key_dir: PathBuf,
+    /// Kind of new keys
+    #[arg(long, value_enum, default_value_t = KeyType::Ed25519)]
+    pub key_type: KeyType,
+    /// Dollars of each account
+    #[arg(long, default_value_t = 10_000)]
+    pub cash: i32,
+    /// Rate limits: basic, advanced, expert, premier, paragon, prime, prestige, or unlimited
+    #[arg(long, default_value = "basic", value_parser = tier)]
+    pub tier: isobar_sim::Tier,
+    /// Connections of one account at a time
+    #[arg(long, default_value_t = 200)]
+    pub connections: usize,
+    /// Seed of everything that is left to chance
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many times faster than real time
+    #[arg(long, default_value_t = 1)]
+    pub speed: u32,
+    /// When the exchange's clock begins (RFC 3339); now without it
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<jiff::Timestamp>,
+    /// Climate day of the six events; without it the day of the start, or the next one from eight in the evening
+    #[arg(long)]
+    pub date: Option<jiff::civil::Date>,
+    /// Nobody trades but clients
+    #[arg(long, conflicts_with = "recording")]
+    pub quiet: bool,
+    /// Recorded quotes as background liquidity: a folder like the recordings' `data`
+    #[arg(long, value_name = "DIR")]
+    pub recording: Option<PathBuf>,
+    /// Only this recorded day, see `isobar demo --help`
+    #[arg(long, requires = "recording")]
+    pub day: Option<String>,
+    /// No pause of trading on Thursdays from 03:00 to 05:00 Eastern time
+    #[arg(long)]
+    pub no_maintenance: bool,
+    /// Serve public channels also to connections that are not signed, which the venue does not
+    #[arg(long)]
+    pub unsigned_feed: bool,
+    /// Makers pay a quarter of a taker's fee
+    #[arg(long)]
+    pub maker_fees: bool,
+    /// Stop by itself after so many seconds
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn tier(word: &str) -> Result<isobar_sim::Tier, String> {
+    isobar_sim::Tier::parse(word).ok_or_else(|| format!("`{word}` is no tier"))
 }
 
 #[derive(Debug, Args)]

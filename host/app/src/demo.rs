@@ -126,7 +126,7 @@ fn until_end(driver: &Sender<Message>, exchange: Option<&Running>, asked: &Atomi
     }
 }
 
-fn on_interrupt(asked: Arc<AtomicBool>) -> Result<()> {
+pub(crate) fn on_interrupt(asked: Arc<AtomicBool>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
         runtime.block_on(async {
@@ -182,7 +182,7 @@ fn is_new_york(day: Option<&str>) -> bool {
     day.is_some_and(|day| day.starts_with("25DEC"))
 }
 
-fn recorded(folder: &Path, day: Option<&str>) -> Result<Scene> {
+pub(crate) fn recorded(folder: &Path, day: Option<&str>) -> Result<Scene> {
     let data = if folder.as_os_str().is_empty() { PathBuf::from(RECORDINGS) } else { folder.to_owned() };
     if !data.join("weather_quotes").is_dir() {
         bail!(

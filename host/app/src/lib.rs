@@ -22,6 +22,7 @@ mod registry;
 mod replay;
 mod rerun;
 mod screen;
+mod sim;
 mod slot;
 mod summary;
 
@@ -56,6 +57,7 @@ pub fn main() -> ExitCode {
 fn obey(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(demo) => demo::demo(&demo)?,
+        Command::Sim(sim) => sim::sim(&sim)?,
         Command::Run(run) => demo::run(&run)?,
         Command::Import(import) => {
             let settings = host::settings(&config::Config::example());

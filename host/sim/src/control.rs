@@ -24,6 +24,8 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/sim/faults", post(fault))
         .route("/sim/faults/rates", post(rates))
         .route("/sim/pause", post(pause))
+        .route("/sim/market", post(market))
+        .route("/sim/day", post(day))
 }
 
 type Answer = Result<Json<Value>, (StatusCode, Json<Value>)>;
@@ -90,7 +92,7 @@ async fn rates(State(shared): State<Arc<Shared>>, Json(rates): Json<FaultRates>)
     Json(json!({}))
 }
 
-/// A pause or its end.
+/// A pause of everything, or its end.
 #[derive(Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case", deny_unknown_fields)]
 enum Pause {
@@ -100,34 +102,72 @@ enum Pause {
     Exchange,
     /// Trading again.
     Resume,
-    /// One market: `deactivated`.
-    Market { ticker: String },
-    /// One market: `activated`.
-    ResumeMarket { ticker: String },
-    /// One market closes in so many seconds.
-    CloseMarket { ticker: String, in_s: i64 },
 }
 
-async fn pause(State(shared): State<Arc<Shared>>, Json(pause): Json<Pause>) -> Answer {
-    let known = shared.act(|core| match pause {
-        Pause::Trading => {
-            core.pause(false);
-            true
-        }
-        Pause::Exchange => {
-            core.pause(true);
-            true
-        }
-        Pause::Resume => {
-            core.resume();
-            true
-        }
-        Pause::Market { ticker } => core.pause_market(&ticker, true),
-        Pause::ResumeMarket { ticker } => core.pause_market(&ticker, false),
-        Pause::CloseMarket { ticker, in_s } => {
+async fn pause(State(shared): State<Arc<Shared>>, Json(pause): Json<Pause>) -> Json<Value> {
+    shared.act(|core| match pause {
+        Pause::Trading => core.pause(false),
+        Pause::Exchange => core.pause(true),
+        Pause::Resume => core.resume(),
+    });
+    Json(json!({}))
+}
+
+/// Something that happens to a market on demand.
+#[derive(Deserialize)]
+struct Demand {
+    ticker: String,
+    #[serde(flatten)]
+    act: Act,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+enum Act {
+    /// `deactivated`
+    Pause,
+    /// `activated`: resting orders are cancelled.
+    Resume,
+    /// Closes in so many seconds, earlier than planned.
+    Close { in_s: i64 },
+    /// The result becomes known.
+    Determine { yes: bool },
+    /// It is paid.
+    Settle,
+    /// Other strikes.
+    Strike { floor: Option<i64>, cap: Option<i64> },
+    /// Another price grid.
+    Structure { tapered: bool },
+}
+
+async fn market(State(shared): State<Arc<Shared>>, Json(Demand { ticker, act }): Json<Demand>) -> Answer {
+    let done = shared.act(|core| match act {
+        Act::Pause => core.pause_market(&ticker, true),
+        Act::Resume => core.pause_market(&ticker, false),
+        Act::Close { in_s } => {
             let closes = Timestamp(core.now().0.saturating_add(in_s.max(0).saturating_mul(SECOND)));
             core.close_early(&ticker, closes)
         }
+        Act::Determine { yes } => core.determine(&ticker, yes),
+        Act::Settle => core.settle(&ticker),
+        Act::Strike { floor, cap } => core.restrike(&ticker, floor, cap),
+        Act::Structure { tapered } => core.regrid(&ticker, tapered),
     });
-    if known { Ok(Json(json!({}))) } else { Err(unknown("market, or not an earlier close")) }
+    if done { Ok(Json(json!({}))) } else { Err(unknown("market, or nothing that it can do now")) }
+}
+
+/// Another climate day.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Day {
+    /// `2026-07-02`
+    date: String,
+    /// °F
+    high: i32,
+}
+
+async fn day(State(shared): State<Arc<Shared>>, Json(day): Json<Day>) -> Answer {
+    let date = day.date.parse().map_err(|_| unknown("date"))?;
+    shared.act(|core| core.list_day(date, day.high));
+    Ok(Json(json!({})))
 }

@@ -11,19 +11,19 @@ use crate::gate::auth::{self, Keys};
 use crate::gate::keys::PublicKey;
 use crate::gate::limits::{Charge, Limits, Tier};
 use crate::http::{HttpAnswer, HttpRequest};
-use crate::listing::uuid;
+use crate::listing::{Grid, city_day, uuid};
 use crate::maintenance;
 use crate::messages;
 use crate::refusal::Refusal;
 use crate::render::Outbox;
 use crate::rest::{self, Endpoint};
-use crate::scene::{Scene, Script, Stage};
+use crate::scene::{self, Scene, Script, Stage};
 use crate::session::Session;
 use crate::trading::Account;
 use crate::trouble::FrameFault;
-use crate::weather::Row;
+use crate::weather::{CITIES, Row};
 use isobar_engine::units::{Money, Timestamp};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Unwritten bytes of a connection at which a flood waits for it.
 const FLOOD_BYTES: usize = 256 * 1024;
@@ -100,8 +100,9 @@ pub struct Core {
     flooding: bool,
     /// When the schedule begins or ends a pause next.
     boundary: Option<Timestamp>,
-    /// Closes that were moved forward.
-    moved: BTreeSet<(Timestamp, usize)>,
+    /// What was asked for on demand and is not due yet.
+    agenda: BTreeMap<(Timestamp, u64), Action>,
+    planned: u64,
     /// A pause that was asked for and that the schedule does not end.
     asked: Halt,
     /// Until when nothing is reachable.
@@ -154,7 +155,8 @@ impl Core {
             maintenance: config.maintenance,
             flooding: false,
             boundary: config.maintenance.then(|| maintenance::next(starts)),
-            moved: BTreeSet::new(),
+            agenda: BTreeMap::new(),
+            planned: 0,
             asked: Halt::None,
             outage: None,
             lag: 0,
@@ -327,8 +329,8 @@ impl Core {
         let script = self.script.peek().filter(|_| halted == Halt::None && !self.flooding);
         let expiry = self.exchange.expiries.first().map(|(at, _, _)| *at).filter(|_| halted != Halt::Exchange);
         let sweep = self.exchange.accounts.iter().filter_map(|account| account.sweep).min();
-        let moved = self.moved.first().map(|(at, _)| *at).filter(|_| halted != Halt::Exchange);
-        script.into_iter().chain(expiry).chain(sweep).chain(self.boundary).chain(moved).min()
+        let agenda = self.agenda.keys().next().map(|(at, _)| *at).filter(|_| halted != Halt::Exchange);
+        script.into_iter().chain(expiry).chain(sweep).chain(self.boundary).chain(agenda).min()
     }
 
     /// Lets what is due at `at` happen: pauses first, then deaths of orders, then the scene.
@@ -338,9 +340,10 @@ impl Core {
             self.boundary = Some(maintenance::next(at));
             self.reconcile_halt();
         }
-        while let Some((_, market)) = self.moved.first().copied().filter(|(due, _)| *due <= at) {
-            self.moved.pop_first();
-            self.exchange.apply(at, Action::Close { market }, &mut self.changes);
+        while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= at) {
+            let action = entry.remove();
+            self.exchange.apply(at, action, &mut self.changes);
+            self.flush();
         }
         self.exchange.expire(at, &mut self.changes);
         for account in 0..self.exchange.accounts.len() {
@@ -502,10 +505,94 @@ impl Core {
         let market = self.exchange.find(ticker).filter(|market| closes < self.exchange.markets[*market].closes);
         let Some(market) = market else { return false };
         self.exchange.markets[market].closes = closes;
-        self.moved.insert((closes, market));
+        self.plan(closes, Action::Close { market });
         self.changes.push(messages::close_moved(&self.exchange.markets[market], market));
         self.flush();
         true
+    }
+
+    fn plan(&mut self, at: Timestamp, action: Action) {
+        self.planned += 1;
+        self.agenda.insert((at, self.planned), action);
+    }
+
+    /// Decides a market now, whatever the weather, closing it first where it is open. `false` for an unknown ticker and
+    /// where the result is known.
+    pub fn determine(&mut self, ticker: &str, yes: bool) -> bool {
+        let now = self.now();
+        let market = self.exchange.find(ticker).filter(|market| self.exchange.markets[*market].result.is_none());
+        let Some(market) = market else { return false };
+        if self.exchange.markets[market].closes > now {
+            self.exchange.markets[market].closes = now;
+            self.changes.push(messages::close_moved(&self.exchange.markets[market], market));
+        }
+        for action in [Action::Close { market }, Action::Determine { market, yes, value: None }] {
+            self.exchange.apply(now, action, &mut self.changes);
+            self.flush();
+        }
+        true
+    }
+
+    /// Pays a market whose result is known. `false` where there is nothing to be paid.
+    pub fn settle(&mut self, ticker: &str) -> bool {
+        let market = self.exchange.find(ticker).filter(|market| {
+            let market = &self.exchange.markets[*market];
+            market.result.is_some() && market.settled.is_none()
+        });
+        let Some(market) = market else { return false };
+        self.remember(self.now());
+        self.exchange.apply(self.now(), Action::Settle { market }, &mut self.changes);
+        self.flush();
+        true
+    }
+
+    /// Changes the strikes of a market (`metadata_updated`); absent ones go. `false` for an unknown ticker.
+    pub fn restrike(&mut self, ticker: &str, floor: Option<i64>, cap: Option<i64>) -> bool {
+        let Some(market) = self.exchange.find(ticker) else { return false };
+        let strike = &mut self.exchange.markets[market].strike;
+        (strike.floor, strike.cap) = (floor.map(Into::into), cap.map(Into::into));
+        strike.word = match (floor, cap) {
+            (Some(_), Some(_)) => "between",
+            (None, _) => "less",
+            (_, None) => "greater",
+        };
+        self.changes.push(messages::restruck(&self.exchange.markets[market], market));
+        self.flush();
+        true
+    }
+
+    /// Changes the price grid of a market (`price_level_structure_updated`): whole cents, or a tenth of them at the ends.
+    /// `false` for an unknown ticker.
+    pub fn regrid(&mut self, ticker: &str, tapered: bool) -> bool {
+        let Some(market) = self.exchange.find(ticker) else { return false };
+        let grid = if tapered { Grid::TaperedDeciCent } else { Grid::LinearCent };
+        self.exchange.markets[market].grid = grid;
+        self.changes.push(messages::regridded(&self.exchange.markets[market], market));
+        self.flush();
+        true
+    }
+
+    /// Lists another climate day of the six cities, brackets around `high` °F, and tells it (`event_lifecycle`, `created`).
+    /// Nobody quotes in it; it closes, and is decided by `high`, in its own time.
+    pub fn list_day(&mut self, date: jiff::civil::Date, high: i32) {
+        for city in CITIES {
+            let (series, event, markets) = city_day(city.series, date, high - 4);
+            if self.exchange.events.contains_key(&event.ticker) {
+                continue;
+            }
+            self.changes.push(messages::event(&event));
+            let first = self.exchange.markets.len();
+            self.exchange.list(series, event, markets);
+            for market in first..self.exchange.markets.len() {
+                let listed = &self.exchange.markets[market];
+                self.changes.push(messages::created(listed, market));
+                let yes = listed.strike.holds(high.into()).expect("weather strikes are whole degrees");
+                for (at, action) in scene::ending(&self.exchange, market, Some((yes, Some(high.into())))) {
+                    self.plan(at, action);
+                }
+            }
+        }
+        self.flush();
     }
 
     /// From now on the scene is played by [`Core::play_flood`] alone.

@@ -175,6 +175,10 @@ impl Exchange {
                 listed.candles.note(ts_ms.div_euclid(1_000), &quoted, &volume, None);
                 changes.push(Change::Ticker { market, ts_ms });
             }
+            // A scene ends its markets in its own time; one that was ended on demand before is left as it is.
+            Action::Close { market } if self.now < self.markets[market].closes => {}
+            Action::Determine { market, .. } if self.markets[market].result.is_some() => {}
+            Action::Settle { market } if self.markets[market].settled.is_some() => {}
             Action::Close { market } => {
                 self.close_orders(market, changes);
                 // The venue sends a snapshot with neither side when a market closes (seen in the recordings).

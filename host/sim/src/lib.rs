@@ -33,7 +33,7 @@ mod weather;
 pub use clock::Speed;
 pub use core::{AccountConfig, ConnId, Core, CoreConfig};
 pub use faults::{Call, Fault, FaultRates, Mishap, Shape};
-pub use gate::keys::{KeyKind, NoPublicKey, PublicKey, generate};
+pub use gate::keys::{KeyKind, NewKey, NoPublicKey, PublicKey, generate};
 pub use gate::limits::Tier;
 pub use http::{Delivery, HttpAnswer, HttpRequest};
 pub use inspect::{FillView, Inspect, OrderView};

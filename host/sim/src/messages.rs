@@ -4,7 +4,7 @@
 
 use crate::exchange::Change;
 use crate::exchange::Exchange;
-use crate::listing::{Market, uuid};
+use crate::listing::{CityDay, HOUR, Market, uuid};
 use crate::render::{micros, rfc3339};
 use crate::session::Channel;
 use crate::trading::{Key, Reason};
@@ -47,8 +47,9 @@ pub(crate) fn order(exchange: &Exchange, key: Key, reason: Reason) -> Change {
         "ticker": exchange.markets[order.market].ticker,
         "exchange_index": 0,
         "status": order.status.word(),
-        "side": outcome,
-        "is_yes": order.side == Side::Bid,
+        // The legacy members speak of the YES leg.
+        "side": "yes",
+        "is_yes": true,
         "outcome_side": outcome,
         "book_side": book_side,
         "yes_price_dollars": order.price.to_string(),
@@ -142,6 +143,85 @@ pub(crate) fn group(account: usize, event: &str, id: &str, limit: Option<Quantit
 pub(crate) fn paused(market: &Market, index: usize) -> Change {
     let event = if market.paused { "deactivated" } else { "activated" };
     let msg = json!({"market_ticker": market.ticker, "event_type": event, "is_deactivated": market.paused});
+    told(None, Channel::MarketLifecycle, Some(index), "market_lifecycle_v2", &msg)
+}
+
+/// What a new market is: `created`.
+pub(crate) fn created(market: &Market, index: usize) -> Change {
+    let words = market.strike.words();
+    let range = |[start, end, step]: &[&str; 3]| json!({"start": start, "end": end, "step": step});
+    let mut metadata = json!({
+        "name": words,
+        "title": market.title,
+        "yes_sub_title": words,
+        "no_sub_title": words,
+        "rules_primary": market.title,
+        "rules_secondary": "",
+        "can_close_early": true,
+        "event_ticker": market.event,
+        "expected_expiration_ts": seconds(market.closes.plus(9 * HOUR)),
+        "strike_type": market.strike.word,
+    });
+    strikes(&mut metadata, market);
+    let msg = json!({
+        "market_ticker": market.ticker,
+        "exchange_index": 0,
+        "event_type": "created",
+        "open_ts": seconds(market.opens),
+        "close_ts": seconds(market.closes),
+        "price_level_structure": market.grid.label(),
+        "price_ranges": market.grid.ranges().iter().map(range).collect::<Vec<_>>(),
+        "additional_metadata": metadata,
+    });
+    told(None, Channel::MarketLifecycle, Some(index), "market_lifecycle_v2", &msg)
+}
+
+fn strikes(msg: &mut Value, market: &Market) {
+    if let Some(floor) = &market.strike.floor {
+        msg["floor_strike"] = floor.clone().into();
+    }
+    if let Some(cap) = &market.strike.cap {
+        msg["cap_strike"] = cap.clone().into();
+    }
+}
+
+/// `event_lifecycle`: a new event.
+pub(crate) fn event(event: &CityDay) -> Change {
+    let mut msg = json!({
+        "event_ticker": event.ticker,
+        "exchange_index": 0,
+        "title": event.title,
+        "subtitle": event.sub_title,
+        "collateral_return_type": "MECNET",
+        "series_ticker": event.series,
+    });
+    if let Some(at) = event.strike_date {
+        msg["strike_date"] = seconds(at).into();
+    }
+    told(None, Channel::MarketLifecycle, None, "event_lifecycle", &msg)
+}
+
+/// `metadata_updated`: the strikes changed after the listing.
+pub(crate) fn restruck(market: &Market, index: usize) -> Change {
+    let mut msg = json!({
+        "event_type": "metadata_updated",
+        "market_ticker": market.ticker,
+        "strike_type": market.strike.word,
+        "yes_sub_title": market.strike.words(),
+    });
+    strikes(&mut msg, market);
+    told(None, Channel::MarketLifecycle, Some(index), "market_lifecycle_v2", &msg)
+}
+
+/// `price_level_structure_updated`
+pub(crate) fn regridded(market: &Market, index: usize) -> Change {
+    let range = |[start, end, step]: &[&str; 3]| json!({"start": start, "end": end, "step": step});
+    let msg = json!({
+        "market_ticker": market.ticker,
+        "event_type": "price_level_structure_updated",
+        "price_level_structure": market.grid.label(),
+        "price_ranges": market.grid.ranges().iter().map(range).collect::<Vec<_>>(),
+    });
     told(None, Channel::MarketLifecycle, Some(index), "market_lifecycle_v2", &msg)
 }
 

@@ -30,6 +30,21 @@ pub enum Scene {
         /// Ends trading after this many changes and hurries to produce them; without it the day takes its natural course.
         frames: Option<u64>,
     },
+    /// The same from any moment on, for an exchange whose clock is the wall's. Before the markets open they are listed
+    /// and nobody quotes.
+    Living {
+        /// The climate day of the six events.
+        date: Date,
+        /// When the scene begins.
+        start: jiff::Timestamp,
+    },
+    /// The six events without participants: every order is a client's. For tests.
+    Quiet {
+        /// The climate day of the six events.
+        date: Date,
+        /// When the scene begins.
+        start: jiff::Timestamp,
+    },
     /// A recording.
     Recorded(Recording),
 }
@@ -81,7 +96,11 @@ pub(crate) enum Script {
 impl Stage {
     pub(crate) fn build(scene: &Scene, seed: u64) -> Result<Self, Error> {
         match scene {
-            Scene::Simulated { date, start, frames } => Ok(simulated::stage(*date, *start, *frames, seed)),
+            Scene::Simulated { date, start, frames } => {
+                Ok(simulated::stage(*date, simulated::central(*date, *start), *frames, seed))
+            }
+            Scene::Living { date, start } => Ok(simulated::stage(*date, nanos(*start), None, seed)),
+            Scene::Quiet { date, start } => Ok(simulated::quiet(*date, nanos(*start), seed)),
             Scene::Recorded(Recording::Capture(path)) => capture::stage(path),
             Scene::Recorded(Recording::Quotes { data, days }) => quotes::pairs(data, days),
             Scene::Recorded(Recording::TopOfBook { data, days }) => quotes::top_of_book(data, days),
@@ -95,6 +114,10 @@ impl Stage {
         let starts = actions.first().ok_or(Error::Empty)?.0;
         Ok(Self { exchange, script: Script::Recorded(actions.into()), starts, weather })
     }
+}
+
+fn nanos(at: jiff::Timestamp) -> Timestamp {
+    Timestamp(i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX))
 }
 
 impl Script {
@@ -116,7 +139,11 @@ impl Script {
 }
 
 /// Close, result and payment of a market, where the result is known.
-fn ending(exchange: &Exchange, market: usize, result: Option<(bool, Option<i64>)>) -> Vec<(Timestamp, Action)> {
+pub(crate) fn ending(
+    exchange: &Exchange,
+    market: usize,
+    result: Option<(bool, Option<i64>)>,
+) -> Vec<(Timestamp, Action)> {
     let closes = exchange.markets[market].closes;
     let mut actions = vec![(closes, Action::Close { market })];
     if let Some((yes, value)) = result {

@@ -3,6 +3,7 @@
 //! RSA and Ed25519 by the RustCrypto and dalek implementations, on purpose other code than that which signs in the host.
 //! The exchange never keeps a private key.
 
+use crate::listing::uuid;
 use ed25519_dalek::pkcs8::{DecodePublicKey, EncodePrivateKey, spki::der::pem::LineEnding};
 use getrandom::SysRng;
 use rsa::PublicKey as RsaPublicKey;
@@ -62,9 +63,26 @@ impl PublicKey {
     }
 }
 
-/// Makes a new pair: the private key as PKCS#8 PEM and the public one. Needs the system's randomness; fails where there
-/// is none.
-pub fn generate(kind: KeyKind) -> std::io::Result<(String, PublicKey)> {
+/// A key that was just made.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// UUID, as the venue gives one.
+    pub id: String,
+    /// PKCS#8 PEM: the only copy.
+    pub private_pem: String,
+    /// What the exchange keeps.
+    pub public: PublicKey,
+}
+
+/// Makes a new pair. Needs the system's randomness; fails where there is none.
+pub fn generate(kind: KeyKind) -> std::io::Result<NewKey> {
+    let mut number = [0; 8];
+    SysRng.try_fill_bytes(&mut number).map_err(std::io::Error::other)?;
+    let (private_pem, public) = pair(kind)?;
+    Ok(NewKey { id: uuid(u64::from_le_bytes(number)), private_pem, public })
+}
+
+fn pair(kind: KeyKind) -> std::io::Result<(String, PublicKey)> {
     let unencodable = |error: &dyn std::fmt::Display| std::io::Error::other(error.to_string());
     match kind {
         KeyKind::Ed25519 => {

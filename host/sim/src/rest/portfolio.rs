@@ -117,7 +117,7 @@ pub(crate) fn positions(core: &Core, account: &Account, query: &Query) -> Answer
     }))
 }
 
-/// `action` is `buy` throughout: selling YES is buying NO.
+/// The legacy `side` of a fill is its outcome, unlike an order's, so `action` is `buy` throughout.
 fn fill_json(fill: &Fill, account: &Account, exchange: &Exchange) -> Value {
     let (outcome, book_side) = direction(fill.side);
     let (ticker, id) = (&exchange.markets[fill.market].ticker, uuid(fill.trade));
@@ -215,8 +215,9 @@ pub(crate) fn order_json(order: &Order, account: &Account, exchange: &Exchange) 
         "user_id": account.user,
         "client_order_id": order.client_order_id,
         "ticker": exchange.markets[order.market].ticker,
-        "side": outcome,
-        "action": "buy",
+        // The legacy pair speaks of the YES leg: an ask sells YES.
+        "side": "yes",
+        "action": if order.side == Side::Bid { "buy" } else { "sell" },
         "outcome_side": outcome,
         "book_side": book_side,
         "type": "limit",

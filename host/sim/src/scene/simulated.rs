@@ -42,7 +42,34 @@ pub(crate) struct Simulated {
     left: Option<u64>,
 }
 
-pub(super) fn stage(date: Date, start: Time, frames: Option<u64>, seed: u64) -> Stage {
+/// A time of day in Central Standard Time.
+pub(super) fn central(date: Date, start: Time) -> Timestamp {
+    let since_midnight = i64::from(start.hour()) * 3_600 + i64::from(start.minute()) * 60 + i64::from(start.second());
+    midnight(date, 6).plus(since_midnight * SECOND)
+}
+
+/// The day with its listing and its results, and nobody in it.
+pub(super) fn quiet(date: Date, starts: Timestamp, seed: u64) -> Stage {
+    day(date, starts, Some(0), seed)
+}
+
+pub(super) fn stage(date: Date, starts: Timestamp, frames: Option<u64>, seed: u64) -> Stage {
+    let mut stage = day(date, starts, frames, seed);
+    // Everyone has quoted by the time the doors open.
+    let open = stage.exchange.markets.iter().all(|market| market.opens <= starts);
+    if let Script::Simulated(day) = &mut stage.script
+        && open
+    {
+        let mut actions = Vec::new();
+        day.open(starts, &stage.exchange, &mut actions);
+        for action in actions {
+            stage.exchange.apply(starts, action, &mut Vec::new());
+        }
+    }
+    stage
+}
+
+fn day(date: Date, starts: Timestamp, frames: Option<u64>, seed: u64) -> Stage {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut exchange = Exchange::default();
     let (mut cities, mut weather, mut endings) = (Vec::new(), Vec::new(), Vec::new());
@@ -69,8 +96,6 @@ pub(super) fn stage(date: Date, start: Time, frames: Option<u64>, seed: u64) -> 
         });
     }
     endings.sort_by_key(|(at, _)| *at);
-    let since_midnight = i64::from(start.hour()) * 3_600 + i64::from(start.minute()) * 60 + i64::from(start.second());
-    let starts = midnight(date, 6).plus(since_midnight * SECOND);
     let last_close = cities.iter().map(|city| city.closes).max().expect("there are six cities");
     let first_close = cities.iter().map(|city| city.closes).min().expect("there are six cities");
     // With a number of frames the day must be long enough for them: an action makes at least one.
@@ -78,27 +103,19 @@ pub(super) fn stage(date: Date, start: Time, frames: Option<u64>, seed: u64) -> 
         let frames = i64::try_from(frames.max(1)).unwrap_or(i64::MAX);
         (first_close.since(starts) / frames / 3).clamp(1, PACE)
     });
+    let opens = exchange.markets.iter().map(|market| market.opens).max().expect("there are six cities");
     let crowds = exchange.markets.iter().map(|_| Crowd::default()).collect();
     let day = Simulated {
         random,
         cities,
         crowds,
-        next_action: starts,
+        next_action: opens.max(starts),
         last_close,
         pace,
         endings: endings.into(),
         left: frames,
     };
-    let mut stage = Stage { exchange, script: Script::Simulated(Box::new(day)), starts, weather };
-    // Everyone has quoted by the time the doors open.
-    if let Script::Simulated(day) = &mut stage.script {
-        let mut actions = Vec::new();
-        day.open(starts, &stage.exchange, &mut actions);
-        for action in actions {
-            stage.exchange.apply(starts, action, &mut Vec::new());
-        }
-    }
-    stage
+    Stage { exchange, script: Script::Simulated(Box::new(day)), starts, weather }
 }
 
 impl Simulated {
