@@ -7,9 +7,10 @@
 
 use isobar_engine::engine::{Engine, Settings};
 use isobar_engine::event::{Body, Input, Level};
+use isobar_engine::execution::ExecutionSettings;
 use isobar_engine::market::{FeeSchedule, Ladder, Market, MarketId, MarketStatus, Strike};
 use isobar_engine::paper::{PaperSettings, QueueRule};
-use isobar_engine::risk::{Limits, StaleRule};
+use isobar_engine::risk::Limits;
 use isobar_engine::units::{Digest, Money, Price, Quantity, Side, Timestamp};
 use isobar_store::Run;
 use isobar_tests::play::{Play, config, slot};
@@ -242,15 +243,9 @@ fn book() {
 
 fn settings() -> Settings {
     let contracts = Quantity::contracts(50);
-    let limits = Limits {
-        order: contracts,
-        position: contracts,
-        open_orders: 200,
-        forecast_age: i64::MAX,
-        stale: StaleRule::Proved,
-    };
-    let paper = PaperSettings { latency: 50_000_000, queue: QueueRule::Never };
-    Settings { limits, paper, fees: None, cash: Money::new(1_000_000_000) }
+    let limits = Limits { order: contracts, position: contracts, open_orders: 200, ..Limits::wide() };
+    let execution = ExecutionSettings::Paper(PaperSettings { latency: 50_000_000, queue: QueueRule::Never });
+    Settings { limits, execution, fees: None, cash: Money::new(1_000_000_000) }
 }
 
 fn market(number: u16) -> Market {

@@ -19,7 +19,7 @@ pub enum Command {
     Demo(Demo),
     /// Run the simulated exchange alone, for any client (see docs/sim.md)
     Sim(Sim),
-    /// Run the host by a configuration file (dry run: orders meet the paper exchange)
+    /// Run the host by a configuration file (a dry run unless told otherwise: orders meet the paper exchange)
     Run(Run),
     /// Turn a capture of the venue's WebSocket into a run
     Import(Import),
@@ -35,6 +35,12 @@ pub enum Command {
     Decisions(Decisions),
     /// Rebuild the SQL projection of a run from its journals
     Project(Project),
+    /// Stop a run that goes on from trading: pull everything, and say whether nothing rests
+    Halt(Halt),
+    /// Let a halted run trade again
+    Rearm(Operate),
+    /// Show what a run that goes on does
+    Status(Operate),
 }
 
 #[derive(Debug, Args)]
@@ -151,6 +157,12 @@ pub struct Run {
     /// The configuration, see isobar.example.toml
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Trade the slot of [live] with real money; see docs/going-live.md. A live run that was killed goes on
+    #[arg(long)]
+    pub live: bool,
+    /// Begin a new live run even where the last one was killed: the account is taken over as it is
+    #[arg(long, requires = "live")]
+    pub fresh: bool,
     /// Stop by itself after so many seconds
     #[arg(long)]
     pub seconds: Option<u64>,
@@ -261,6 +273,34 @@ pub struct Decisions {
 pub struct Project {
     /// Folder of the run
     pub run: PathBuf,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Halt {
+    /// Folder of the run; the only one that goes on in --runs without it
+    pub run: Option<PathBuf>,
+    /// Where runs are
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
+    /// Why, for the journal
+    #[arg(long, default_value = "the operator")]
+    pub reason: String,
+    /// Wait at most so many seconds for the proof that nothing rests
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub wait: u64,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Operate {
+    /// Folder of the run; the only one that goes on in --runs without it
+    pub run: Option<PathBuf>,
+    /// Where runs are
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
     #[arg(long)]
     pub json: bool,
 }

@@ -5,7 +5,8 @@
 //! place that knows defaults and reads the environment; it starts nothing and opens no other file.
 
 use isobar_engine::market::FeeSchedule;
-use isobar_engine::units::{Money, Quantity, SECOND};
+use isobar_engine::units::{Money, SECOND};
+use isobar_kalshi::sign::KeySource;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,8 +14,12 @@ use std::time::Duration;
 use toml::{Spanned, Value};
 
 mod decimal;
+mod limits;
+mod live;
 
 pub use decimal::Decimal;
+pub use limits::Limits;
+pub use live::Live;
 
 /// The documented example, which says the same as an empty file and adds the two strategies of `make run`.
 pub const EXAMPLE: &str = include_str!("../../../isobar.example.toml");
@@ -36,6 +41,8 @@ pub struct Config {
     pub models: Models,
     /// What one slot may do.
     pub limits: Limits,
+    /// The slot that may trade with real money and how; nothing where all trade on paper.
+    pub live: Option<Live>,
     /// How paper orders fill.
     pub paper: Paper,
     /// What fills cost.
@@ -53,6 +60,19 @@ pub struct Venue {
     pub addresses: Option<Addresses>,
     /// Series to follow, at least one, in the order of the file.
     pub series: Vec<String>,
+    /// The key of an account. The venue's feed needs one even in a dry run; a key that may only read is enough for that.
+    pub key: Option<Key>,
+    /// The exchange is `isobar sim`: its clock is taken over.
+    pub simulated: bool,
+}
+
+/// The key of an account at the venue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its id, which is no secret.
+    pub id: String,
+    /// Where the private key is read from.
+    pub source: KeySource,
 }
 
 /// The addresses of an exchange.
@@ -86,17 +106,6 @@ pub struct Models {
     pub cooldown: i64,
     /// Oldest forecast to trade on, nanoseconds since its newest input was published.
     pub forecast_age: i64,
-}
-
-/// What one slot may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Most contracts held in one market, YES or NO, open orders counted as filled (MAX_POSITION_PER_MARKET).
-    pub position: Quantity,
-    /// Most contracts of one order.
-    pub order: Quantity,
-    /// Most orders open at once.
-    pub open_orders: u32,
 }
 
 /// How paper orders fill.
@@ -226,7 +235,8 @@ struct Raw {
     #[serde(default)]
     models: RawModels,
     #[serde(default)]
-    limits: RawLimits,
+    limits: limits::RawLimits,
+    live: Option<Spanned<live::RawLive>>,
     #[serde(default)]
     paper: RawPaper,
     #[serde(default)]
@@ -246,6 +256,11 @@ struct RawVenue {
     rest: Option<Spanned<String>>,
     websocket: Option<Spanned<String>>,
     series: Option<Spanned<Vec<String>>>,
+    simulated: Option<bool>,
+    key_id: Option<Spanned<String>>,
+    key_file: Option<PathBuf>,
+    key_variable: Option<String>,
+    key_credential: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -272,15 +287,6 @@ struct RawModels {
     #[serde(rename = "INFERENCE_COOLDOWN_SEC")]
     cooldown_sec: RawNumber,
     max_forecast_age_sec: RawNumber,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct RawLimits {
-    #[serde(rename = "MAX_POSITION_PER_MARKET")]
-    position: RawNumber,
-    max_order_contracts: RawNumber,
-    max_open_orders: RawNumber,
 }
 
 #[derive(Deserialize, Default)]
@@ -387,15 +393,17 @@ struct Source<'a> {
 
 impl Source<'_> {
     fn config(&self, raw: Raw, library: Option<PathBuf>) -> Result<Config, Problem> {
+        let slots = self.slots(raw.slot)?;
         Ok(Config {
             venue: self.venue(raw.venue)?,
             feed: self.feed(raw.feed)?,
             models: self.models(raw.models, library)?,
-            limits: self.limits(raw.limits)?,
+            limits: self.limits(raw.limits, raw.live.as_ref().map(|live| live.span().start))?,
+            live: raw.live.map(|live| self.live(live, &slots)).transpose()?,
             paper: self.paper(raw.paper)?,
             fees: self.fees(raw.fees)?,
             run_dir: self.path(raw.run.dir, "runs"),
-            slots: self.slots(raw.slot)?,
+            slots,
         })
     }
 
@@ -410,8 +418,24 @@ impl Source<'_> {
                 return Err(Problem::new(alone.span().start, "venue.rest and venue.websocket go together"));
             }
         };
+        let simulated = raw.simulated.unwrap_or(false);
+        let sources = [
+            raw.key_file.map(|file| KeySource::File(self.path(Some(file), ""))),
+            raw.key_variable.map(KeySource::Variable),
+            raw.key_credential.map(KeySource::Credential),
+        ];
+        let mut sources = sources.into_iter().flatten();
+        let key = match (raw.key_id, sources.next(), sources.next()) {
+            (None, None, _) => None,
+            (Some(id), Some(source), None) => Some(Key { id: id.into_inner(), source }),
+            (id, _, _) => {
+                let at = id.map_or(0, |id| id.span().start);
+                let problem = "venue.key_id goes with exactly one of key_file, key_variable and key_credential";
+                return Err(Problem::new(at, problem));
+            }
+        };
         let Some(series) = raw.series else {
-            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec() });
+            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec(), key, simulated });
         };
         let at = series.span().start;
         let series = series.into_inner();
@@ -428,7 +452,7 @@ impl Source<'_> {
                 return Err(Problem::new(at, format!("venue.series names {name} twice")));
             }
         }
-        Ok(Venue { addresses, series })
+        Ok(Venue { addresses, series, key, simulated })
     }
 
     fn feed(&self, raw: RawFeed) -> Result<Feed, Problem> {
@@ -449,20 +473,6 @@ impl Source<'_> {
             library,
             cooldown: self.seconds("models.INFERENCE_COOLDOWN_SEC", &raw.cooldown_sec, 30)?,
             forecast_age: self.seconds("models.max_forecast_age_sec", &raw.max_forecast_age_sec, 129_600)?,
-        })
-    }
-
-    fn limits(&self, raw: RawLimits) -> Result<Limits, Problem> {
-        let contracts = |key, raw: &RawNumber, default| {
-            let range = Range { decimals: 2, least: 0, most: 100_000_000, default };
-            self.number(key, raw, range).map(|units| Quantity::new(units.unsigned_abs()))
-        };
-        let open = Range { decimals: 0, least: 0, most: 10_000, default: 200 };
-        let open_orders = self.number("limits.max_open_orders", &raw.max_open_orders, open)?;
-        Ok(Limits {
-            position: contracts("limits.MAX_POSITION_PER_MARKET", &raw.position, 5_000)?,
-            order: contracts("limits.max_order_contracts", &raw.max_order_contracts, 5_000)?,
-            open_orders: u32::try_from(open_orders).expect("inside its range"),
         })
     }
 

@@ -3,14 +3,16 @@
 use crate::cli;
 use crate::clock::{Clock, Factor};
 use crate::config::{Addresses, Config};
-use crate::follower::Seat;
-use crate::host::{self, Venue};
+use crate::host::{self, Plan, Venue};
 use crate::message::Message;
 use crate::screen::{Screen, Style};
+use crate::seat::Seat;
 use crate::summary;
 use anyhow::{Context, Result, bail};
+use isobar_engine::event::Input;
 use isobar_engine::units::Timestamp;
 use isobar_sim::{Recording, Running, Scene, Sim, Speed};
+use isobar_store::Run;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,7 +60,8 @@ pub fn demo(command: &cli::Demo) -> Result<()> {
         ),
     }
     // A flood is for measuring the path from the socket to the decision.
-    play(&config, Some(exchange), &folder, &screen, command.output, command.seconds, !command.flood)
+    let purpose = Purpose { live: false, resumed: false, project: !command.flood };
+    play(&config, Some(exchange), &folder, &screen, command.output, command.seconds, purpose)
 }
 
 /// Runs by a configuration.
@@ -66,11 +69,44 @@ pub fn run(command: &cli::Run) -> Result<()> {
     let config = Config::load(&command.config)?;
     let exchange = match config.venue.addresses {
         Some(_) => None,
+        None if command.live => bail!(
+            "--live needs venue.rest and venue.websocket in the configuration; to practise, those that `isobar sim` prints"
+        ),
         None => Some(Sim::start(isobar_sim::Config::default()).context("the simulated exchange does not start")?),
     };
-    let folder = new_folder(&config.run_dir, "run");
     let screen = Arc::new(Screen::new(Style::of(command.output)));
-    play(&config, exchange, &folder, &screen, command.output, command.seconds, true)
+    let killed = if command.live && !command.fresh { killed(&config.run_dir)? } else { None };
+    let resumed = killed.is_some();
+    let kind = if command.live { LIVE } else { "run" };
+    let folder = killed.unwrap_or_else(|| new_folder(&config.run_dir, kind));
+    let purpose = Purpose { live: command.live, resumed, project: true };
+    play(&config, exchange, &folder, &screen, command.output, command.seconds, purpose)
+}
+
+/// What folders of live runs begin with.
+const LIVE: &str = "live";
+
+/// The newest live run, where it did not end in order: it goes on.
+fn killed(runs: &Path) -> Result<Option<PathBuf>> {
+    let live = (1..).map(|number| runs.join(format!("{LIVE}-{number}"))).take_while(|folder| folder.exists());
+    let Some(folder) = live.last() else { return Ok(None) };
+    let mut reader = Run::open(&folder)?.read_feed()?;
+    let mut closed = false;
+    while let Some(record) = reader.next()? {
+        closed = matches!(record.input, Input::Closing);
+    }
+    Ok((!closed).then_some(folder))
+}
+
+/// What a run is for.
+#[derive(Clone, Copy)]
+struct Purpose {
+    /// One slot trades with money.
+    live: bool,
+    /// It was killed and goes on.
+    resumed: bool,
+    /// The SQL tables grow along.
+    project: bool,
 }
 
 fn play(
@@ -80,15 +116,17 @@ fn play(
     screen: &Arc<Screen>,
     output: cli::Screen,
     seconds: Option<u64>,
-    project: bool,
+    purpose: Purpose,
 ) -> Result<()> {
+    let Purpose { live, resumed, project } = purpose;
     let addresses = match (&exchange, &config.venue.addresses) {
         (Some(running), _) => Addresses { rest: running.rest_url.clone(), websocket: running.ws_url.clone() },
         (None, Some(addresses)) => addresses.clone(),
         (None, None) => bail!("no exchange to connect to"),
     };
     let origin = addresses.rest.split("/trade-api").next().unwrap_or(&addresses.rest).to_owned();
-    let clock = if exchange.is_some() { agree(&origin)? } else { Clock::System };
+    let simulated = exchange.is_some() || config.venue.simulated;
+    let clock = if simulated { agree(&origin)? } else { Clock::System };
     let venue = Venue {
         rest: addresses.rest,
         websocket: addresses.websocket,
@@ -96,7 +134,11 @@ fn play(
         series: config.venue.series.clone(),
         clock,
     };
-    screen.note(&format!("dry run: orders meet the paper exchange; journals in {}", folder.display()));
+    if live {
+        screen.note(&format!("journals in {}", folder.display()));
+    } else {
+        screen.note(&format!("dry run: orders meet the paper exchange; journals in {}", folder.display()));
+    }
     for slot in &config.slots {
         if let Some(watch) = &slot.watch {
             screen.note(&format!("{}: drop a .wasm into {} to swap it", slot.name, watch.display()));
@@ -106,7 +148,8 @@ fn play(
     let (asked, ends) = (Arc::clone(&interrupted), seconds.map(|s| Instant::now() + Duration::from_secs(s)));
     let stop = move |driver: Sender<Message>| until_end(&driver, exchange.as_ref(), &asked, ends);
     on_interrupt(interrupted)?;
-    let seats = host::run(config, venue, folder, screen, project, stop)?;
+    let plan = Plan { config, venue, folder, resumed, live, screen, project };
+    let seats = host::run(plan, stop)?;
     finish(&seats, folder, output)
 }
 

@@ -1,7 +1,8 @@
 //! Takes component files from folders and offers them to slots. The file system is a suggestion box: a component is
 //! offered only after it was read, compiled and probed here, off the driver's and the follower's threads.
 
-use crate::follower::{Command, Offered};
+use crate::message::Message;
+use crate::seat::{Offered, Order};
 use isobar_engine::units::Digest;
 use isobar_plugins::{Description, Loaded, Loader, Reuse, Watch, resolve};
 use isobar_store::Run;
@@ -13,11 +14,20 @@ use std::time::Instant;
 /// How a slot takes a component.
 #[derive(Clone)]
 pub struct Berth {
-    /// Index of the slot.
-    pub slot: usize,
+    /// Whose slot it is.
+    pub place: Place,
     pub reuse: Reuse,
     /// Parameters that the configuration sets, by name.
     pub parameters: Vec<(String, String)>,
+}
+
+/// Where a slot runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the driver.
+    Live,
+    /// Behind the feed journal, by its index there.
+    Paper(usize),
 }
 
 /// Loads components for slots.
@@ -25,14 +35,16 @@ pub struct Berth {
 pub struct Deployer {
     pub loader: Arc<Loader>,
     pub run: Run,
-    pub commands: Sender<Command>,
+    /// To the follower, with the index of the slot.
+    pub orders: Sender<(usize, Order)>,
+    pub driver: tokio::sync::mpsc::Sender<Message>,
 }
 
 impl Deployer {
     /// Gives a slot its first component. The error says why it cannot have it: a run does not begin with an empty slot.
     pub fn first(&self, berth: &Berth, path: &Path) -> Result<(), String> {
         let (loaded, values) = self.load(path, |_| berth.parameters.clone())?;
-        self.send(Self::swap(berth, path, None, &loaded, values));
+        self.send(berth, Self::swap(berth, path, None, &loaded, values));
         Ok(())
     }
 
@@ -42,28 +54,29 @@ impl Deployer {
     /// refused with the first component.
     fn offer(&self, berth: &Berth, path: &Path, seen: Instant) {
         let declared = |description: &Description| description.declared(&berth.parameters);
-        self.send(match self.load(path, declared) {
+        let order = match self.load(path, declared) {
             Ok((loaded, values)) => Self::swap(berth, path, Some(seen), &loaded, values),
-            Err(reason) => {
-                let path_text = path.display().to_string();
-                Command::Refuse { slot: berth.slot, path: path_text, hash: hash_of(path), reason }
-            }
-        });
+            Err(reason) => Order::Refuse { path: path.display().to_string(), hash: hash_of(path), reason },
+        };
+        self.send(berth, order);
     }
 
-    fn swap(berth: &Berth, path: &Path, seen: Option<Instant>, loaded: &Loaded, values: Vec<i64>) -> Command {
+    fn swap(berth: &Berth, path: &Path, seen: Option<Instant>, loaded: &Loaded, values: Vec<i64>) -> Order {
         let offered = Offered {
             component: loaded.held(values),
             strategy: loaded.strategy(berth.reuse),
             seen,
             path: path.display().to_string(),
         };
-        Command::Swap { slot: berth.slot, offered: Box::new(offered) }
+        Order::Swap(Box::new(offered))
     }
 
-    fn send(&self, command: Command) {
-        // A follower that ended takes no more components.
-        let _ = self.commands.send(command);
+    fn send(&self, berth: &Berth, order: Order) {
+        // A follower or driver that ended takes no more components.
+        match berth.place {
+            Place::Live => drop(self.driver.blocking_send(Message::Slot(order))),
+            Place::Paper(index) => drop(self.orders.send((index, order))),
+        }
     }
 
     fn load(

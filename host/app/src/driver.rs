@@ -7,17 +7,23 @@ use crate::clock::Clock;
 use crate::message::Message;
 use crate::registry::Registry;
 use crate::screen::Screen;
+use crate::seat::{Running, Seat};
+use crate::trader::{Live, Trader};
 use anyhow::{Context, Result};
 use isobar_engine::event::{Input, Opening};
 use isobar_engine::market::Market;
 use isobar_engine::units::{SECOND, Timestamp};
+use isobar_engine::venue::{Command, Request};
 use isobar_kalshi::feed::{Feed, FeedEvent};
+use isobar_kalshi::gateway::{Answer, Link, Lost, Ticket};
 use isobar_kalshi::protocol::{Protocol, Transmit};
+use isobar_kalshi::sign::{Credentials, Headers};
 use isobar_store::{FeedWriter, Notice};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::task::JoinSet;
 
 /// Most frames taken from the socket before the inbox and the clock are looked at.
 const BURST: usize = 512;
@@ -29,8 +35,17 @@ const TICK_AT_LEAST: Duration = Duration::from_millis(5);
 /// Longest that one attempt to connect may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// Longest that a live slot may take to pull its orders at the end of a run.
+const WIND: Duration = Duration::from_secs(20);
+
 /// Longest wait between two attempts to connect.
 const RETRY_AT_MOST: Duration = Duration::from_secs(10);
+
+/// How often the clock of the venue is compared with ours.
+const SKEW_EVERY: i64 = 10 * SECOND;
+
+/// How much the difference of the clocks must change before it is told again.
+const SKEW_STEP: i64 = SECOND / 100;
 
 /// Markets as the driver last listed them, for those who ask outside the trading path (forecasts, settlements).
 pub type Listings = Arc<Mutex<Vec<Market>>>;
@@ -38,13 +53,10 @@ pub type Listings = Arc<Mutex<Vec<Market>>>;
 /// The driver of one run.
 pub struct Driver {
     clock: Clock,
-    journal: FeedWriter,
     notice: Notice,
-    protocol: Protocol,
+    trader: Trader<FeedWriter, Running>,
     registry: Registry,
     listings: Listings,
-    transmit: Vec<Transmit>,
-    last: Timestamp,
     websocket: String,
     use_yes_price: bool,
     feed: Option<Feed>,
@@ -54,12 +66,40 @@ pub struct Driver {
     sender: Sender<Message>,
     look_again: Arc<Notify>,
     screen: Arc<Screen>,
+    credentials: Option<Arc<Credentials>>,
+    link: Option<Link>,
+    /// Requests on their way.
+    flights: JoinSet<(Ticket, Result<Answer, Lost>)>,
+    /// The difference of the clocks as it was last told, and when it was looked at.
+    skew: (i64, Timestamp),
+    /// The run is to end, and no later than this; the live slot pulls its orders first.
+    ending: Option<tokio::time::Instant>,
+}
+
+/// How a run begins.
+pub enum Beginning {
+    New(Opening),
+    Resumed {
+        protocol: Box<Protocol>,
+        registry: Registry,
+        /// The last connection, and whether it was open when the process died.
+        connection: u32,
+        connected: bool,
+        /// Time of the last input.
+        last: Timestamp,
+        /// Requests whose answers are lost.
+        awaiting: Vec<Request>,
+    },
 }
 
 /// What a driver is made of.
 pub struct Parts {
     pub clock: Clock,
     pub journal: FeedWriter,
+    /// Who we are at the venue; private channels and live trading need it.
+    pub credentials: Option<Arc<Credentials>>,
+    /// What trades with money, and the link that its requests take. Nothing in a dry run.
+    pub live: Option<(Live<Running>, Link)>,
     pub listings: Listings,
     pub websocket: String,
     pub use_yes_price: bool,
@@ -71,76 +111,180 @@ pub struct Parts {
 }
 
 impl Driver {
-    /// Begins the run by its opening record.
-    pub fn open(parts: Parts, opening: Opening) -> Result<Self> {
-        let Parts { clock, journal, listings, websocket, use_yes_price, inbox, sender, look_again, screen } = parts;
-        let mut driver = Self {
-            notice: journal.notice(),
+    /// Begins the run by its opening record, or goes on with one that was killed.
+    pub fn open(parts: Parts, beginning: Beginning) -> Result<Self> {
+        let Parts {
             clock,
             journal,
-            protocol: Protocol::new(),
-            registry: Registry::default(),
+            credentials,
+            live,
             listings,
-            transmit: Vec::new(),
-            last: Timestamp(0),
+            websocket,
+            use_yes_price,
+            inbox,
+            sender,
+            look_again,
+            screen,
+        } = parts;
+        let (live, link) = live.map_or((None, None), |(live, link)| (Some(live), Some(link)));
+        let notice = journal.notice();
+        let (trader, registry, connection, first) = match beginning {
+            Beginning::New(opening) => {
+                let trader = Trader::new(journal, Protocol::new(), Timestamp(0), live);
+                (trader, Registry::default(), 0, vec![Input::Opening(opening)])
+            }
+            Beginning::Resumed { protocol, registry, connection, connected, last, awaiting } => {
+                let reason = "the host was killed".to_owned();
+                let gone = connected.then(|| Input::Disconnected { connection, reason: reason.clone() });
+                let lost = |request| Input::Unanswered { request, sent: true, reason: reason.clone() };
+                let first = gone.into_iter().chain(awaiting.into_iter().map(lost)).collect();
+                (Trader::new(journal, *protocol, last, live), registry, connection, first)
+            }
+        };
+        let mut driver = Self {
+            notice,
+            clock,
+            trader,
+            registry,
+            listings,
             websocket,
             use_yes_price,
             feed: None,
-            connection: 0,
+            connection,
             attempts: 0,
             inbox,
             sender,
             look_again,
             screen,
+            credentials,
+            link,
+            flights: JoinSet::new(),
+            skew: (0, Timestamp(0)),
+            ending: None,
         };
-        driver.input(&Input::Opening(opening))?;
-        driver.hand_over()?;
+        for input in &first {
+            driver.input(input)?;
+        }
+        driver.trader.hand_over()?;
+        driver.notice.wake();
+        if !driver.registry.markets().is_empty() {
+            driver.show_listings();
+        }
         Ok(driver)
     }
 
-    /// Runs until it is told to stop, or the journal fails.
-    pub async fn run(mut self) -> Result<()> {
+    /// Runs until it is told to stop, or the journal fails. Gives the live slot back.
+    pub async fn run(mut self) -> Result<Option<Seat>> {
+        if !self.registry.markets().is_empty() {
+            self.connect();
+        }
         let mut tick = Box::pin(tokio::time::sleep(self.until_tick()));
         loop {
-            self.act().await?;
-            self.hand_over()?;
+            let wake = self.dispatch().await?;
+            if self.over() {
+                break;
+            }
             tokio::select! {
                 biased;
                 message = self.inbox.recv() => {
                     let message = message.context("the driver holds a sender of its own inbox")?;
-                    if matches!(message, Message::Stop) {
-                        break;
-                    }
                     self.message(message)?;
                 }
                 () = &mut tick => {
-                    self.input(&Input::Tick)?;
+                    self.tick()?;
                     tick.as_mut().reset(tokio::time::Instant::now() + self.until_tick());
                 }
                 event = next(&mut self.feed) => self.burst(event)?,
+                Some(done) = self.flights.join_next() => {
+                    let (ticket, outcome) = done.context("a request panicked")?;
+                    self.trader.answered(self.clock.now(), ticket, outcome)?;
+                }
+                () = until(wake) => {}
             }
         }
         self.input(&Input::Closing)?;
-        self.hand_over()
+        if let Some(Live { seat: Seat { slot, world }, .. }) = &mut self.trader.live {
+            slot.close(world);
+        }
+        self.trader.hand_over()?;
+        self.notice.wake();
+        Ok(self.trader.live.map(|live| live.seat))
+    }
+
+    /// Sends what is to be sent, journals first; says when there is more without an input before it.
+    async fn dispatch(&mut self) -> Result<Option<tokio::time::Instant>> {
+        let now = self.clock.now();
+        let requests = self.trader.outgoing(now)?;
+        self.notice.wake();
+        let sent = !requests.is_empty();
+        if let Some(link) = &mut self.link {
+            for request in requests {
+                self.flights.spawn(link.send(now, request));
+            }
+        }
+        self.act().await?;
+        if sent {
+            // The requests leave before anything is made ready for the next ones.
+            tokio::task::yield_now().await;
+        }
+        if let Some(link) = &mut self.link {
+            link.refresh(now);
+        }
+        if let Some(live) = &mut self.trader.live {
+            live.seat.world.prepare();
+        }
+        let wake = self.trader.next_wakeup(now);
+        Ok(wake.map(|wake| tokio::time::Instant::now() + self.clock.wall_until(wake)))
+    }
+
+    fn tick(&mut self) -> Result<()> {
+        self.input(&Input::Tick)?;
+        let (now, (told, looked)) = (self.trader.last(), self.skew);
+        if now.since(looked) >= SKEW_EVERY
+            && let Some(ahead) = self.trader.protocol().venue_ahead()
+        {
+            self.skew.1 = now;
+            if (ahead - told).abs() >= SKEW_STEP {
+                self.skew.0 = ahead;
+                self.input(&Input::Skew(ahead))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a run: the live slot pulls its orders first, and is given a little time for it.
+    fn end(&mut self) -> Result<()> {
+        if self.ending.is_none() {
+            self.ending =
+                Some(tokio::time::Instant::now() + if self.trader.live.is_some() { WIND } else { Duration::ZERO });
+            if self.trader.live.is_some() {
+                self.input(&Input::Command(Command::Wind))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn over(&self) -> bool {
+        let Some(latest) = self.ending else { return false };
+        let flat = self.trader.live.as_ref().is_none_or(|live| live.seat.slot.engine.flat());
+        let late = tokio::time::Instant::now() >= latest;
+        if late && !flat {
+            self.screen.note("the venue did not prove in time that nothing of ours rests: orders die by their expiry");
+        }
+        flat || late
     }
 
     /// Stamps, journals and decodes one input.
     fn input(&mut self, input: &Input<'_>) -> Result<()> {
-        // The machine's clock may be set back; the order of inputs is what counts.
-        self.last = self.last.max(self.clock.now());
-        self.journal.append(self.last, input).context("the journal of the run cannot be written: stopped")?;
-        self.protocol.apply(self.last, input, &mut self.transmit);
-        Ok(())
+        self.trader.input(self.clock.now(), input)
     }
 
-    fn hand_over(&mut self) -> Result<()> {
-        self.journal.flush().context("the journal of the run cannot be written: stopped")?;
-        self.notice.wake();
-        Ok(())
+    fn show_listings(&self) {
+        *self.listings.lock().unwrap_or_else(PoisonError::into_inner) = self.registry.markets().to_vec();
     }
 
     fn until_tick(&self) -> Duration {
-        let next = Timestamp((self.last.0.div_euclid(SECOND) + 1) * SECOND);
+        let next = Timestamp((self.trader.last().0.div_euclid(SECOND) + 1) * SECOND);
         self.clock.wall_until(next).max(TICK_AT_LEAST)
     }
 
@@ -177,9 +321,7 @@ impl Driver {
                 let first = self.registry.markets().is_empty();
                 let news = self.registry.found(found);
                 if !news.is_empty() {
-                    let mut listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
-                    *listings = self.registry.markets().to_vec();
-                    drop(listings);
+                    self.show_listings();
                     self.input(&Input::Listed(news))?;
                 }
                 if first && !self.registry.markets().is_empty() {
@@ -195,6 +337,13 @@ impl Driver {
                 }
                 Ok(())
             }
+            Message::Slot(order) => {
+                if let Some(live) = &mut self.trader.live {
+                    live.seat.obey(order);
+                }
+                Ok(())
+            }
+            Message::Command(command) => self.input(&Input::Command(command)),
             Message::Forecast(forecast) => self.input(&Input::Forecast(forecast)),
             Message::Resync(market) => self.input(&Input::Resync(market)),
             Message::Linked(Ok(feed)) => {
@@ -210,7 +359,7 @@ impl Driver {
                 self.connect();
                 Ok(())
             }
-            Message::Stop => unreachable!("ends the loop before"),
+            Message::Stop => self.end(),
         }
     }
 
@@ -221,10 +370,16 @@ impl Driver {
             attempts => Duration::from_millis(250 << attempts.min(6)).min(RETRY_AT_MOST),
         };
         self.attempts += 1;
-        let (sender, url) = (self.sender.clone(), self.websocket.clone());
+        let (sender, url, clock) = (self.sender.clone(), self.websocket.clone(), self.clock);
+        let credentials = self.credentials.clone();
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
-            let linked = Feed::connect(&url, &[], HANDSHAKE).await.map(Box::new).map_err(|error| error.to_string());
+            // Signed at the last moment: the venue looks at the age of a signature.
+            let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap_or("/");
+            let signed = credentials.map(|credentials| credentials.sign(clock.now(), "GET", path));
+            let headers = signed.as_ref().map(Headers::pairs);
+            let headers = headers.as_ref().map_or(&[][..], |pairs| &pairs[..]);
+            let linked = Feed::connect(&url, headers, HANDSHAKE).await.map(Box::new).map_err(|error| error.to_string());
             // The driver that would hear of it may have ended.
             let _ = sender.send(Message::Linked(linked)).await;
         });
@@ -232,7 +387,7 @@ impl Driver {
 
     /// Does what the protocol core asked for.
     async fn act(&mut self) -> Result<()> {
-        for transmit in std::mem::take(&mut self.transmit) {
+        for transmit in std::mem::take(&mut self.trader.transmit) {
             let mine = |connection| connection == self.connection;
             let result = match (&mut self.feed, transmit) {
                 (Some(feed), Transmit::Text { connection, text }) if mine(connection) => feed.send_text(text).await,
@@ -253,6 +408,14 @@ impl Driver {
             }
         }
         Ok(())
+    }
+}
+
+/// At this time; never, where there is none.
+async fn until(wake: Option<tokio::time::Instant>) {
+    match wake {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,22 +1,26 @@
 //! Wiring: one run of the host, from its folder to its end. Nothing is decided here.
 
 use crate::clock::Clock;
-use crate::config::{Config, Fees, Queue, Reuse};
-use crate::deploy::{Berth, Deployer};
-use crate::discovery::discover;
-use crate::driver::{Driver, Listings, Parts};
-use crate::follower::{Follower, Live, Seat};
+use crate::config::{self, Config, Fees, Queue, Reuse};
+use crate::control::{Board, SlotStatus};
+use crate::deploy::{Berth, Deployer, Place};
+use crate::discovery::{Discovery, Settlements};
+use crate::driver::{Beginning, Driver, Listings, Parts};
+use crate::follower::Follower;
 use crate::message::{INBOX, Message};
 use crate::screen::Screen;
+use crate::seat::{Running, Seat};
 use crate::slot::Slot;
-use crate::{forecasts, identity};
-use anyhow::{Context, Result, anyhow};
+use crate::{control, forecasts, identity, live, resume, trader};
+use anyhow::{Context, Result, anyhow, bail};
 use isobar_engine::engine::{self, Settings};
-use isobar_engine::event::Opening;
+use isobar_engine::event::{Component, Opening};
+use isobar_engine::execution::ExecutionSettings;
 use isobar_engine::paper::{PaperSettings, QueueRule};
-use isobar_engine::risk::{Limits, StaleRule};
 use isobar_engine::units::Timestamp;
+use isobar_kalshi::protocol::Protocol;
 use isobar_kalshi::rest::Rest;
+use isobar_kalshi::sign::Credentials;
 use isobar_plugins::{Loader, Watch};
 use isobar_store::projection::Projector;
 use isobar_store::{Layout, Run, SlotRecord};
@@ -46,26 +50,22 @@ pub struct Venue {
     pub clock: Clock,
 }
 
-/// What the configuration says about an engine, in the engine's own words.
+/// What the configuration says about an engine that trades on paper, in the engine's own words.
 pub fn settings(config: &Config) -> Settings {
+    let paper = PaperSettings {
+        latency: i64::try_from(config.paper.latency.as_nanos()).unwrap_or(i64::MAX),
+        queue: match config.paper.queue {
+            Queue::Never => QueueRule::Never,
+            Queue::CapAtDisplayed => QueueRule::CapAtDisplayed,
+        },
+    };
+    settings_of(config, ExecutionSettings::Paper(paper))
+}
+
+fn settings_of(config: &Config, execution: ExecutionSettings) -> Settings {
     Settings {
-        limits: Limits {
-            order: config.limits.order,
-            position: config.limits.position,
-            open_orders: config.limits.open_orders,
-            forecast_age: config.models.forecast_age,
-            stale: match config.feed.stale_by_last_change {
-                true => StaleRule::LastChange(config.feed.stale_after),
-                false => StaleRule::Proved,
-            },
-        },
-        paper: PaperSettings {
-            latency: i64::try_from(config.paper.latency.as_nanos()).unwrap_or(i64::MAX),
-            queue: match config.paper.queue {
-                Queue::Never => QueueRule::Never,
-                Queue::CapAtDisplayed => QueueRule::CapAtDisplayed,
-            },
-        },
+        limits: config.limits.engine(config.models.forecast_age, config.feed),
+        execution,
         fees: match config.fees {
             Fees::Venue => None,
             Fees::Fixed(schedule) => Some(schedule),
@@ -82,56 +82,122 @@ pub fn reuse(reuse: Reuse) -> isobar_plugins::Reuse {
     }
 }
 
-/// Runs the host until `stop` tells it to end. Returns the slots as they were at the end.
-///
-/// `stop` is given the driver's inbox and runs on a thread of its own. With `project` the SQL tables grow along.
-pub fn run(
-    config: &Config,
-    venue: Venue,
-    folder: &Path,
-    screen: &Arc<Screen>,
-    project: bool,
-    stop: impl FnOnce(Sender<Message>) + Send + 'static,
-) -> Result<Vec<Seat>> {
-    let run = Run::create(folder)?;
-    let identity = identity::run();
-    let (sender, inbox) = tokio::sync::mpsc::channel(INBOX);
-    let (commands, offered) = mpsc::channel();
-    let loader = Arc::new(Loader::new(isobar_plugins::Limits::default(), Some(&config.run_dir.join("compiled")))?);
-    let deployer = Deployer { loader, run: run.clone(), commands };
+/// A run about to begin.
+pub struct Plan<'a> {
+    pub config: &'a Config,
+    pub venue: Venue,
+    /// Where its journals are, or are to be.
+    pub folder: &'a Path,
+    /// It was killed and goes on.
+    pub resumed: bool,
+    /// One slot trades with money.
+    pub live: bool,
+    pub screen: &'a Arc<Screen>,
+    /// The SQL tables grow along.
+    pub project: bool,
+}
 
-    let settings = settings(config);
+/// Runs the host until `stop` tells it to end. Returns the slots as they were at the end, the live one first.
+///
+/// `stop` is given the driver's inbox and runs on a thread of its own.
+pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) -> Result<Vec<Seat>> {
+    let Plan { config, venue, folder, resumed, live, screen, project } = plan;
+    let run = if resumed { Run::open(folder)? } else { Run::create(folder)? };
+    let clock = venue.clock;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let identity = if resumed { run.identity()? } else { identity::run() };
+    let credentials = config.venue.key.as_ref().map(|key| Credentials::load(&key.id, &key.source)).transpose()?;
+    let credentials = credentials.map(Arc::new);
+    let mut rest = Rest::new(&venue.rest, REQUEST)?;
+    if let Some(credentials) = &credentials {
+        rest = rest.with_key(Arc::clone(credentials), move || clock.now());
+    }
+    let account = match (live, &config.live, &config.venue.key, &credentials) {
+        (false, ..) => None,
+        (true, Some(live), Some(key), Some(credentials)) => {
+            let credentials = Arc::clone(credentials);
+            let mine = (folder, identity.as_str());
+            let opened = live::open(config, live, (&venue.rest, &rest), credentials, clock, mine, &key.id, screen);
+            Some(runtime.block_on(opened)?)
+        }
+        (true, None, ..) => bail!("--live needs the table [live] in the configuration, see isobar.example.toml"),
+        (true, ..) => bail!("--live needs venue.key_id and a key in the configuration, see isobar.example.toml"),
+    };
+
+    let (sender, inbox) = tokio::sync::mpsc::channel(INBOX);
+    let (orders, offered) = mpsc::channel();
+    let loader = Arc::new(Loader::new(isobar_plugins::Limits::default(), Some(&config.run_dir.join("compiled")))?);
+    let board = Board::default();
+    board.lock().run.clone_from(&identity);
+    let live_name = account.as_ref().and_then(|_| config.live.as_ref()).map(|live| live.slot.as_str());
     let mut seats = Vec::new();
-    for slot in &config.slots {
-        let mut journal = run.write_slot(&slot.name, Layout::default())?;
-        let opening = SlotRecord::Opening {
-            run: identity.as_str().into(),
-            slot: slot.name.as_str().into(),
-            settings: serde_json::to_string(&settings)?.into(),
+    for slot in slots(config, live_name) {
+        let is_live = live_name == Some(&slot.name);
+        let settings = match &account {
+            Some(account) if is_live => settings_of(config, account.execution),
+            _ => settings(config),
         };
-        journal.append(0, Timestamp(0), &opening)?;
-        journal.flush()?;
+        let mut journal = run.write_slot(&slot.name, Layout::default())?;
+        if !resumed {
+            let opening = SlotRecord::Opening {
+                run: identity.as_str().into(),
+                slot: slot.name.as_str().into(),
+                settings: serde_json::to_string(&settings)?.into(),
+            };
+            journal.append(0, Timestamp(0), &opening)?;
+            journal.flush()?;
+        }
+        let status = SlotStatus { live: is_live, proved: !is_live, ..SlotStatus::default() };
+        board.lock().slots.insert(slot.name.clone(), status);
         seats.push(Seat {
-            slot: Slot::new(&slot.name, settings.clone()),
-            live: Live::new(&slot.name, Some(journal), Arc::clone(screen), Some(sender.clone())),
+            slot: Slot::new(&slot.name, settings),
+            world: Running::attended(&slot.name, journal, Arc::clone(screen), board.clone(), sender.clone()),
         });
     }
 
     let listings = Listings::default();
     let look_again = Arc::new(tokio::sync::Notify::new());
-    let opening = Opening {
-        run: identity,
-        engine: engine::VERSION.to_owned(),
-        clock: venue.clock.describe(),
-        stale_after: config.feed.stale_after,
-        source: venue.websocket.clone(),
-        late_after: 0,
+    let (beginning, follower_from) = if resumed {
+        let load = |index: usize, component: &Component| {
+            let loaded = loader.load(&run.component(component.hash)?);
+            let loaded = loaded.map_err(|refusal| anyhow!("the component {}: {refusal}", component.hash))?;
+            let slot = slots(config, live_name).nth(index).context("a slot of the run is not in the configuration")?;
+            Ok(loaded.strategy(reuse(slot.reuse)))
+        };
+        let resumed = resume::resume(&run, &mut seats, load)?;
+        screen.note(&format!("goes on after input {}, as {}", resumed.inputs, folder.display()));
+        let [driver, follower] = resumed.protocols;
+        let beginning = Beginning::Resumed {
+            protocol: Box::new(driver),
+            registry: resumed.registry,
+            connection: resumed.connection,
+            connected: resumed.connected,
+            last: resumed.last,
+            awaiting: resumed.awaiting,
+        };
+        (beginning, Some((resumed.reader, follower)))
+    } else {
+        let opening = Opening {
+            run: identity,
+            engine: engine::VERSION.to_owned(),
+            clock: clock.describe(),
+            stale_after: config.feed.stale_after,
+            source: venue.websocket.clone(),
+            late_after: 0,
+        };
+        (Beginning::New(opening), None)
     };
     let journal = run.write_feed(Layout::default())?;
     let notice = journal.notice();
+    let live = account.map(|account| {
+        let seat = seats.remove(0);
+        (trader::Live { seat, gateway: account.gateway }, account.link)
+    });
     let parts = Parts {
-        clock: venue.clock,
+        clock,
         journal,
+        credentials,
+        live,
         listings: Arc::clone(&listings),
         websocket: venue.websocket.clone(),
         use_yes_price: config.feed.use_yes_price,
@@ -140,16 +206,21 @@ pub fn run(
         look_again: Arc::clone(&look_again),
         screen: Arc::clone(screen),
     };
-    let driver = Driver::open(parts, opening)?;
+    let driver = Driver::open(parts, beginning)?;
+    control::open(run.folder(), board, sender.clone())?;
 
-    let follower = Follower::new(run.read_feed()?, notice, seats, offered, Arc::clone(screen));
-    let watches = occupy(config, &deployer)?;
+    let (reader, protocol) = match follower_from {
+        Some(from) => from,
+        None => (run.read_feed()?, Protocol::new()),
+    };
+    let follower = Follower::new(reader, protocol, notice, seats, offered, Arc::clone(screen));
+    let deployer = Deployer { loader, run: run.clone(), orders, driver: sender.clone() };
+    let watches = occupy(config, live_name, resumed, &deployer)?;
     drop(deployer);
     let follower = std::thread::Builder::new().name("follower".to_owned()).spawn(move || follower.run())?;
 
-    let rest = Rest::new(&venue.rest, REQUEST)?;
     let desk = forecasts::Desk {
-        clock: venue.clock,
+        clock,
         listings,
         models: config.models.folder.clone(),
         library: config.models.library.clone(),
@@ -160,36 +231,53 @@ pub fn run(
         screen: Arc::clone(screen),
     };
     std::thread::Builder::new().name("forecasts".to_owned()).spawn(move || desk.run())?;
-    let (series, driver_inbox) = (venue.series, sender.clone());
+    let discovery = Discovery {
+        rest,
+        series: venue.series,
+        period: DISCOVERY,
+        driver: sender.clone(),
+        again: look_again,
+        settlements: Settlements::default(),
+    };
     std::thread::Builder::new().name("discovery".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(discover(rest, series, DISCOVERY, driver_inbox, look_again)),
+            Ok(runtime) => runtime.block_on(discovery.run()),
             Err(error) => tracing::error!(%error, "markets cannot be looked for"),
         }
     })?;
     std::thread::Builder::new().name("stop".to_owned()).spawn(move || stop(sender))?;
 
     let projector = project.then(|| Projector::start(run, PROJECTION)).transpose()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(driver.run());
     drop(watches);
-    let seats = follower.join().map_err(|_| anyhow!("the follower panicked: its message is above"))?;
+    let paper = follower.join().map_err(|_| anyhow!("the follower panicked: its message is above"))?;
     if let Some(projector) = projector
         && let Err(error) = projector.stop()
     {
         screen.note(&format!("the SQL tables are behind ({error}); `isobar project` makes them anew"));
     }
-    ended.context("the driver stopped")?;
-    seats
+    let live = ended.context("the driver stopped")?;
+    Ok(live.into_iter().chain(paper?).collect())
 }
 
-/// Gives every slot its first component, and watches its folder.
-fn occupy(config: &Config, deployer: &Deployer) -> Result<Vec<Watch>> {
+/// The slots of the configuration, the live one first.
+fn slots<'a>(config: &'a Config, live: Option<&str>) -> impl Iterator<Item = &'a config::Slot> {
+    let is_live = move |slot: &&config::Slot| live == Some(&slot.name);
+    let live = live.map(str::to_owned);
+    let paper = config.slots.iter().filter(move |slot| live.as_deref() != Some(&slot.name));
+    config.slots.iter().filter(is_live).chain(paper)
+}
+
+/// Gives every slot its first component, unless it goes on with the one that it held, and watches its folder.
+fn occupy(config: &Config, live: Option<&str>, resumed: bool, deployer: &Deployer) -> Result<Vec<Watch>> {
     let mut watches = Vec::new();
-    for (index, slot) in config.slots.iter().enumerate() {
-        let berth = Berth { slot: index, reuse: reuse(slot.reuse), parameters: slot.parameter_texts() };
-        let first = deployer.first(&berth, &slot.component);
-        first.map_err(|reason| anyhow!("slot {}: {}: {reason}", slot.name, slot.component.display()))?;
+    let places = live.map(|_| Place::Live).into_iter().chain((0..).map(Place::Paper));
+    for (slot, place) in slots(config, live).zip(places) {
+        let berth = Berth { place, reuse: reuse(slot.reuse), parameters: slot.parameter_texts() };
+        if !resumed {
+            let first = deployer.first(&berth, &slot.component);
+            first.map_err(|reason| anyhow!("slot {}: {}: {reason}", slot.name, slot.component.display()))?;
+        }
         if let Some(folder) = &slot.watch {
             watches.push(deployer.watch(berth, folder)?);
         }

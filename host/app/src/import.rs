@@ -11,7 +11,6 @@ use isobar_engine::event::{Component, Fault, Input, Opening};
 use isobar_engine::market::{FeeSchedule, Ladder, Market, MarketId, MarketStatus, Strike};
 use isobar_engine::snapshot::Snapshot;
 use isobar_engine::units::{Price, SECOND, Timestamp};
-use isobar_engine::venue::Request;
 use isobar_kalshi::protocol::Protocol;
 use isobar_store::{FeedWriter, Layout, Run, SlotRecord, SlotWriter};
 use serde::{Deserialize, Serialize};
@@ -269,6 +268,4 @@ impl World for SlotJournal {
     }
 
     fn resync(&mut self, _: MarketId) {}
-
-    fn send(&mut self, _: Request) {}
 }

@@ -6,6 +6,7 @@
 mod cli;
 mod clock;
 mod config;
+mod control;
 mod decision_log;
 mod demo;
 mod deploy;
@@ -16,15 +17,20 @@ mod forecasts;
 mod host;
 mod identity;
 mod import;
+mod live;
 mod look;
 mod message;
+mod operate;
 mod registry;
 mod replay;
 mod rerun;
+mod resume;
 mod screen;
+mod seat;
 mod sim;
 mod slot;
 mod summary;
+mod trader;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -95,6 +101,21 @@ fn obey(command: Command) -> Result<ExitCode> {
         Command::Project(project) => {
             let counts = look::project(&project)?;
             print(project.json, &counts, || look::render_counts(&counts))?;
+        }
+        Command::Halt(halt) => {
+            let outcome = operate::halt(&halt)?;
+            print(halt.json, &outcome, || operate::render(&outcome))?;
+            if !outcome.flat() {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Rearm(command) => {
+            let outcome = operate::rearm(&command)?;
+            print(command.json, &outcome, || operate::render(&outcome))?;
+        }
+        Command::Status(command) => {
+            let outcome = operate::status(&command)?;
+            print(command.json, &outcome, || operate::render(&outcome))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -45,6 +45,11 @@ impl Registry {
         self.paid.insert(id).then_some(id)
     }
 
+    /// Takes down that a market is paid.
+    pub fn paid(&mut self, market: MarketId) {
+        self.paid.insert(market);
+    }
+
     /// All markets, by number.
     pub fn markets(&self) -> &[Market] {
         &self.markets

@@ -9,7 +9,6 @@ use isobar_engine::event::{Body, Component, Fault};
 use isobar_engine::market::MarketId;
 use isobar_engine::snapshot::{Decision, Snapshot};
 use isobar_engine::units::{Digest, Timestamp};
-use isobar_engine::venue::Request;
 use isobar_kalshi::protocol::Protocol;
 use isobar_store::{Run, SlotEntry, SlotReader, SlotRecord, Tail};
 use serde::Serialize;
@@ -62,18 +61,18 @@ pub trait Watcher {
 }
 
 /// A slot journal read in step with the feed.
-struct Recorded<'w> {
+pub struct Recorded<'w> {
     watcher: Option<Rc<RefCell<&'w mut dyn Watcher>>>,
     slot: String,
     reader: SlotReader,
     next: Option<SlotEntry>,
-    difference: Option<Difference>,
+    pub difference: Option<Difference>,
     /// The journal cannot be read any further: neither equal nor different.
     damage: Option<isobar_store::Error>,
 }
 
 impl<'w> Recorded<'w> {
-    fn open(run: &Run, slot: &str, watcher: Option<Rc<RefCell<&'w mut dyn Watcher>>>) -> Result<(Self, Settings)> {
+    pub fn open(run: &Run, slot: &str, watcher: Option<Rc<RefCell<&'w mut dyn Watcher>>>) -> Result<(Self, Settings)> {
         let mut reader = run.read_slot(slot).with_context(|| format!("slot {slot}"))?;
         let first = reader.next()?;
         let Some(SlotEntry { record: SlotRecord::Opening { settings, .. }, .. }) = first else {
@@ -83,6 +82,11 @@ impl<'w> Recorded<'w> {
         let mut recorded = Self { watcher, slot: slot.to_owned(), reader, next: None, difference: None, damage: None };
         recorded.advance()?;
         Ok((recorded, settings))
+    }
+
+    /// Whether everything that was recorded was used. The run was killed, or goes on beyond its journal.
+    pub fn is_over(&self) -> bool {
+        self.next.is_none()
     }
 
     fn advance(&mut self) -> Result<()> {
@@ -103,7 +107,9 @@ impl<'w> Recorded<'w> {
 }
 
 /// Swaps the slot as its journal says, and compares the digest where a journal ended in order.
-fn catch_up(slot: &mut Slot, recorded: &mut Recorded<'_>, seq: u64) -> Result<()> {
+pub fn catch_up(slot: &mut Slot, recorded: &mut Recorded<'_>, seq: u64) -> Result<()> {
+    // A replay asks no venue anything; that the requests are the same is in the hash of the effects.
+    drop(slot.take_requests());
     loop {
         if let Some(damage) = recorded.damage.take() {
             return Err(damage.into());
@@ -161,8 +167,6 @@ impl World for Recorded<'_> {
     }
 
     fn resync(&mut self, _: MarketId) {}
-
-    fn send(&mut self, _: Request) {}
 }
 
 /// A record in few words.

@@ -2,10 +2,10 @@
 
 use crate::cli;
 use crate::config::Config;
-use crate::follower::{Live, Seat};
 use crate::host;
 use crate::replay::decode;
-use crate::screen::{Screen, Style};
+
+use crate::seat::{Running, Seat};
 use crate::slot::Slot;
 use crate::summary::{self, SlotSummary};
 use anyhow::{Context, Result, bail};
@@ -17,7 +17,7 @@ use isobar_store::Run;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::Instant;
 
 /// Inputs that are handed over at once: few enough to stay in the cache, enough for the hand-over not to count.
@@ -51,7 +51,6 @@ pub fn rerun(command: &cli::Rerun) -> Result<Outcome> {
         cli::Reuse::Audited => Reuse::AUDITED,
     };
     let loader = Loader::new(isobar_plugins::Limits::default(), None)?;
-    let screen = Arc::new(Screen::new(Style::Silent));
     let set = settings(&command.set)?;
     let mut unknown: BTreeSet<&str> = set.iter().map(|(name, _)| name.as_str()).collect();
     let mut waiting = Vec::new();
@@ -59,10 +58,7 @@ pub fn rerun(command: &cli::Rerun) -> Result<Outcome> {
     for path in &command.strategy {
         let (strategy, component) = load(&loader, path, &set, reuse, &mut unknown)?;
         let name = unused_name(path, &seats);
-        seats.push(Seat {
-            slot: Slot::new(&name, host::settings(&config)),
-            live: Live::new(&name, None, Arc::clone(&screen), None),
-        });
+        seats.push(Seat { slot: Slot::new(&name, host::settings(&config)), world: Running::unwatched(&name) });
         waiting.push(Some((strategy, component)));
     }
     if let Some(name) = unknown.first() {
@@ -72,11 +68,11 @@ pub fn rerun(command: &cli::Rerun) -> Result<Outcome> {
     let mut events = 0;
     let protocol = decoded_apart(&run, |seq, at, body| {
         events += 1;
-        for (Seat { slot, live }, waiting) in seats.iter_mut().zip(&mut waiting) {
-            slot.input(seq, at, body, live);
+        for (Seat { slot, world }, waiting) in seats.iter_mut().zip(&mut waiting) {
+            slot.input(seq, at, body, world);
             if let Some((strategy, component)) = waiting.take() {
-                let component = live.hold(strategy, component);
-                slot.swap(component, live);
+                let component = world.hold(strategy, component);
+                slot.swap(component, world);
             }
         }
     })?;

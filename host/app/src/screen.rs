@@ -177,6 +177,27 @@ impl Screen {
                 |_| format!("{} {slot:<7}  STOPPED after {faults} faults in a row", clock(at)),
                 |_| json!({"type": "stopped", "at": at.0, "slot": slot, "faults": faults}),
             ),
+            Report::ForeignFill { market, side, price, quantity, fee, position } => {
+                let verb = if *side == Side::Bid { "bought" } else { "sold" };
+                self.line(
+                    |state| {
+                        let (ticker, held) = (state.ticker(*market), position.div_euclid(100));
+                        format!(
+                            "{} {slot:<7}  FOREIGN {ticker} {verb} {quantity} @ {price} (fee {fee}), now {held}",
+                            clock(at)
+                        )
+                    },
+                    |state| {
+                        json!({"type": "foreign_fill", "at": at.0, "slot": slot, "ticker": state.ticker(*market),
+                            "side": verb, "price": price.to_string(), "quantity": quantity.to_string(),
+                            "fee": fee.to_string(), "position": position})
+                    },
+                );
+            }
+            Report::Notice(notice) => self.line(
+                |_| format!("{} {slot:<7}  NOTICE {notice}", clock(at)),
+                |_| json!({"type": "notice", "at": at.0, "slot": slot, "text": notice.to_string(), "notice": notice}),
+            ),
             Report::Placed { .. } | Report::Cancelled { .. } => {}
         }
     }

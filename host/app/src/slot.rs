@@ -29,8 +29,10 @@ pub trait World {
     fn record(&mut self, seq: u64, at: Timestamp, record: &SlotRecord<'_>);
     /// The engine doubts its book of a market.
     fn resync(&mut self, market: MarketId);
-    /// The engine asks the venue; only a live slot does.
-    fn send(&mut self, request: Request);
+    /// Makes what was recorded so far survive the death of the process.
+    fn flush(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 /// An engine with its place in the feed.
@@ -43,6 +45,8 @@ pub struct Slot {
     rolling: Digest,
     effects: Vec<Effect>,
     queue: VecDeque<Effect>,
+    /// What the engine asked of the venue and nobody took yet, in order; only a live slot asks.
+    requests: Vec<Request>,
     /// The hash before a step and its effects as bytes, kept for its room.
     encoded: Vec<u8>,
 }
@@ -57,6 +61,7 @@ impl Slot {
             rolling: Digest::default(),
             effects: Vec::new(),
             queue: VecDeque::new(),
+            requests: Vec::new(),
             encoded: Vec::new(),
         }
     }
@@ -93,6 +98,11 @@ impl Slot {
         self.step(seq, &Body::Swapped(component), world);
     }
 
+    /// What the engine asked of the venue since the last call, in order.
+    pub fn take_requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
+    }
+
     /// The number of the last input.
     pub fn seq(&self) -> Option<u64> {
         self.seq
@@ -123,7 +133,7 @@ impl Slot {
                     }
                 }
                 Effect::Resync(market) => world.resync(market),
-                Effect::Send(request) => world.send(request),
+                Effect::Send(request) => self.requests.push(request),
                 Effect::Report(report) => world.record(seq, self.at, &SlotRecord::Report(Cow::Owned(report))),
             }
         }

@@ -1,6 +1,6 @@
 //! What a run came to: decisions, fills, fees and profit per strategy and city.
 
-use crate::follower::Seat;
+use crate::seat::Seat;
 use isobar_engine::engine::Engine;
 use isobar_engine::market::{Market, MarketStatus};
 use isobar_engine::units::Money;
@@ -72,23 +72,23 @@ pub fn of(seat: &Seat) -> SlotSummary {
         let account = engine.ledger().account(market.id);
         let city = cities.entry(&market.event).or_insert_with(|| City { settled: true, ..City::default() });
         let profit = profit(engine, market);
-        city.fills += seat.live.tally.fills_by_market.get(&market.id).copied().unwrap_or(0);
+        city.fills += seat.world.tally.fills_by_market.get(&market.id).copied().unwrap_or(0);
         city.fees += account.fees;
         city.profit += profit;
         city.settled &= market.status == MarketStatus::Settled;
         city.open += account.position / 100;
         unsettled += profit - account.profit();
     }
-    let micros = |quantile| seat.live.took.value_at_quantile(quantile) as f64 / 1_000.0;
+    let micros = |quantile| seat.world.took.value_at_quantile(quantile) as f64 / 1_000.0;
     let total: Money = cities.values().map(|city| city.profit).sum();
     SlotSummary {
         slot: seat.slot.name.clone(),
         component: engine.component().map(|component| component.hash.to_string()),
-        decisions: seat.live.tally.decisions,
-        takes: seat.live.tally.takes,
-        quotes: seat.live.tally.quotes,
-        fills: seat.live.tally.fills,
-        refusals: seat.live.tally.refusals,
+        decisions: seat.world.tally.decisions,
+        takes: seat.world.tally.takes,
+        quotes: seat.world.tally.quotes,
+        fills: seat.world.tally.fills,
+        refusals: seat.world.tally.refusals,
         fees: engine.ledger().fees().to_string(),
         pnl: total.to_string(),
         unsettled: unsettled.to_string(),
@@ -98,7 +98,7 @@ pub fn of(seat: &Seat) -> SlotSummary {
             .into_iter()
             .map(|(event, city)| CitySummary {
                 event: event.to_owned(),
-                decisions: seat.live.tally.decisions_by_event.get(event).copied().unwrap_or(0),
+                decisions: seat.world.tally.decisions_by_event.get(event).copied().unwrap_or(0),
                 fills: city.fills,
                 fees: city.fees.to_string(),
                 pnl: city.profit.to_string(),

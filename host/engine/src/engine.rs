@@ -1,21 +1,31 @@
 //! The engine: applies one event after another and says what the world should now do.
 //!
 //! This file holds the control flow and nothing else: which part learns of an event, in which order, and which city-days
-//! the slot's component is asked about afterwards. Bad input is a value and never an error; a broken invariant panics.
+//! the slot's component is asked about afterwards. Beside it: `asking` (what a component sees), `quoting` (what is done with
+//! its answer), `live` (what the venue says of orders and the account) and `stopping` (commands, halts, limits). Bad input
+//! is a value and never an error; a broken invariant panics.
 
 use crate::book::Book;
-use crate::city_day::{CityDay, Question};
-use crate::event::{Body, CancelReason, Component, Effect, Fault, Forecast, Level, Report, StaleReason, Trade, Watch};
+use crate::city_day::CityDay;
+use crate::conduct::Conduct;
+use crate::event::{Body, CancelReason, Component, Effect, Forecast, Level, Report, StaleReason, Trade};
+use crate::execution::{Execution, ExecutionSettings};
 use crate::ledger::Ledger;
 use crate::market::{FeeSchedule, Market, MarketId, MarketStatus, PriceRange};
-use crate::order::OrderId;
-use crate::paper::{Paper, PaperEvent, PaperOrder, PaperSettings};
-use crate::risk::{Intent, Limits, Standing};
-use crate::snapshot::{Bracket, Decision, Resting, Snapshot, bounds};
-use crate::units::{Digest, Money, Price, Quantity, Side, Timestamp};
+use crate::order::{OpenOrder, OrderEvent};
+use crate::reconcile::Reconciler;
+use crate::risk::Limits;
+use crate::risk::check::premium;
+use crate::risk::day::Day;
+use crate::units::{Digest, Money, Price, SECOND, Side, Timestamp};
+use crate::venue::{ExchangeStatus, Request};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+mod asking;
+mod live;
+mod quoting;
+mod stopping;
 
 /// Version of the rules in this crate: digests and effects compare within one version only.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -28,11 +38,11 @@ pub const FAULTS_TO_STOP: u32 = 3;
 pub struct Settings {
     /// Limits in force.
     pub limits: Limits,
-    /// How the paper exchange fills.
-    pub paper: PaperSettings,
-    /// Fee schedule for every market, where the venue's own is not wanted.
+    /// Where orders go.
+    pub execution: ExecutionSettings,
+    /// Fee schedule for every market, where the venue's own is not wanted. The venue charges live fills itself.
     pub fees: Option<FeeSchedule>,
-    /// Cash at the start.
+    /// Cash at the start. A live slot takes over what the account holds.
     pub cash: Money,
 }
 
@@ -70,9 +80,26 @@ pub struct Engine {
     /// Questions without an answer yet.
     asked: Vec<(u64, u16)>,
     next_order: u64,
-    paper: Paper,
+    execution: Execution,
     ledger: Ledger,
+    reconciler: Reconciler,
+    conduct: Conduct,
+    group: Group,
+    day: Day,
+    exchange: ExchangeStatus,
+    skew: i64,
     counts: Counts,
+}
+
+/// The order group of the run at the venue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Group {
+    /// It takes no orders, as far as we know.
+    triggered: bool,
+    /// It was asked to be triggered or reset, and has not said that it is.
+    wanted: Option<bool>,
+    /// When to ask again.
+    due: Timestamp,
 }
 
 /// A market with what the engine remembers of it besides its book.
@@ -87,7 +114,14 @@ struct Listing {
     shown_bids: Vec<Level>,
     shown_asks: Vec<Level>,
     closed: bool,
+    /// What a YES contract was worth when the venue paid, and when we heard of it.
+    paid: Option<(Price, Timestamp)>,
+    /// Nothing more is to be heard of its orders.
+    forgotten: bool,
 }
+
+/// How long orders and fills of a paid market are remembered: longer than any read of the account reaches back.
+const REMEMBER_PAID: i64 = 2 * 86_400 * SECOND;
 
 const NEVER: Timestamp = Timestamp(i64::MAX);
 
@@ -95,7 +129,7 @@ impl Engine {
     /// An engine at the beginning of a run.
     pub fn new(settings: Settings) -> Self {
         Self {
-            paper: Paper::new(settings.paper),
+            execution: Execution::new(settings.execution),
             ledger: Ledger::new(settings.cash),
             settings,
             now: Timestamp(0),
@@ -111,6 +145,12 @@ impl Engine {
             stopped: false,
             asked: Vec::new(),
             next_order: 1,
+            reconciler: Reconciler::new(),
+            conduct: Conduct::default(),
+            group: Group::default(),
+            day: Day::default(),
+            exchange: ExchangeStatus::Open,
+            skew: 0,
             counts: Counts::default(),
         }
     }
@@ -140,6 +180,7 @@ impl Engine {
                 self.ask(effects);
             }
         }
+        self.finish(effects);
     }
 
     fn input(&mut self, at: Timestamp, body: &Body, effects: &mut Vec<Effect>) {
@@ -147,11 +188,15 @@ impl Engine {
         let mut done = Vec::new();
         while at >= self.next_close {
             self.now = self.now.max(self.next_close);
-            self.paper.advance(self.now, &self.books, &mut done);
+            self.execution.advance(self.now, &self.books, &mut done);
             self.close_markets(&mut done);
         }
         self.now = at;
-        self.paper.advance(at, &self.books, &mut done);
+        self.execution.advance(at, &self.books, &mut done);
+        self.tell_orders();
+        if self.day.is_over(at) {
+            self.day.begin(at, self.ledger.worth(|market| self.mark(market)));
+        }
         match body {
             Body::Quiet | Body::Ticker(_) => {}
             Body::Unparsed(_) => self.counts.unparsed += 1,
@@ -171,21 +216,23 @@ impl Engine {
                 self.counts.gaps += u64::from(*reason == StaleReason::Gap);
                 for market in markets {
                     self.books[market.index()].distrust(*reason);
+                    self.pull_market(*market, CancelReason::Stale);
                     self.want_market(*market);
+                }
+                if matches!(reason, StaleReason::Disconnected | StaleReason::SilentConnection) {
+                    self.unheard("the connection was lost", effects);
                 }
             }
             Body::Trade(trade) => {
                 self.listings[trade.market.index()].last_trade = Some(*trade);
-                self.paper.on_trade(trade, &mut done);
+                self.execution.on_trade(trade, &mut done);
                 if self.component.as_ref().is_some_and(|c| c.watch.trades) {
                     self.want_market(trade.market);
                 }
             }
             Body::Status { market, status } => {
                 self.listings[market.index()].market.status = *status;
-                if *status != MarketStatus::Active {
-                    self.paper.close_market(*market, CancelReason::MarketClosed, &mut done);
-                }
+                self.status_changed(*market, &mut done);
                 self.want_market(*market);
             }
             Body::Closes { market, at } => {
@@ -195,31 +242,61 @@ impl Engine {
             Body::Settled { market, value } => self.settle(*market, *value, &mut done, effects),
             Body::Forecast(forecast) => self.forecast(forecast),
             Body::Tick => self.tick(effects),
-            Body::Order { .. }
-            | Body::Fill(_)
-            | Body::Position { .. }
-            | Body::Account(_)
-            | Body::Group { .. }
-            | Body::Exchange(_)
-            | Body::Skew(_)
-            | Body::Command(_) => {}
+            Body::Order { order, report } => self.order_heard(*order, report),
+            Body::Fill(fill) => self.fill_heard(fill, &mut done, effects),
+            Body::Position { market, contracts } => self.position_pushed(*market, *contracts),
+            Body::Account(account) => self.account_read(account, effects),
+            Body::Unheard => self.unheard("messages about the account may have been lost", effects),
+            Body::Group { triggered } => self.group_changed(*triggered, effects),
+            Body::Exchange(status) => self.exchange_changed(*status),
+            Body::Skew(skew) => self.skew = *skew,
+            Body::Command(command) => self.command(command, effects),
             Body::Decided { .. } | Body::Swapped(_) => unreachable!("answers do not come as inputs"),
         }
+        self.execution.drain(&mut done);
         self.report(done, effects);
+        self.heed_alarm(effects);
+    }
+
+    /// What an order group of live orders, paused trading or the end of the slot allow is told before anything is sent.
+    fn tell_orders(&mut self) {
+        let renewals = self.exchange == ExchangeStatus::Open && self.conduct.trades() && !self.stopped;
+        let (now, cancels) = (self.now, self.exchange != ExchangeStatus::ExchangePaused);
+        if let Some(orders) = self.execution.live_mut() {
+            orders.advance(now, cancels, renewals);
+        }
+    }
+
+    /// Sends what gathered, and says so where a stopped slot became flat.
+    fn finish(&mut self, effects: &mut Vec<Effect>) {
+        self.execution.drain_effects(effects);
+        self.read_account_if_due(effects);
+        self.notice_paper_flat(effects);
+    }
+
+    fn status_changed(&mut self, market: MarketId, done: &mut Vec<OrderEvent>) {
+        match self.listings[market.index()].market.status {
+            MarketStatus::Active => self.execution.reopen_market(market),
+            MarketStatus::Paused => self.execution.close_market(market, CancelReason::MarketClosed, false, done),
+            MarketStatus::Closed | MarketStatus::Settled => {
+                self.execution.close_market(market, CancelReason::MarketClosed, true, done);
+            }
+        }
     }
 
     /// Adds a market, or takes over changed facts of a known one.
-    fn list(&mut self, market: &Market, done: &mut Vec<PaperEvent>) {
+    fn list(&mut self, market: &Market, done: &mut Vec<OrderEvent>) {
         let mut market = market.clone();
         market.fees = self.settings.fees.unwrap_or(market.fees);
         if let Some(listing) = self.listings.get_mut(market.id.index()) {
             assert_eq!(listing.market.ticker, market.ticker, "a market keeps its number");
             self.books[market.id.index()].regrade(market.ladder.clone());
             listing.ladder = market.ladder.ranges().into();
-            if market.status != MarketStatus::Active {
-                self.paper.close_market(market.id, CancelReason::MarketClosed, done);
-            }
+            let (id, changed) = (market.id, listing.market.status != market.status);
             listing.market = market;
+            if changed {
+                self.status_changed(id, done);
+            }
         } else {
             assert_eq!(market.id.index(), self.listings.len(), "market numbers continue the list");
             let city_day = self.city_day_of(&market.event);
@@ -233,6 +310,8 @@ impl Engine {
                 shown_bids: Vec::new(),
                 shown_asks: Vec::new(),
                 closed: false,
+                paid: None,
+                forgotten: false,
                 market,
             });
         }
@@ -267,13 +346,13 @@ impl Engine {
     }
 
     /// Times close a market without any message from the venue.
-    fn close_markets(&mut self, done: &mut Vec<PaperEvent>) {
+    fn close_markets(&mut self, done: &mut Vec<OrderEvent>) {
         for index in 0..self.listings.len() {
             let listing = &mut self.listings[index];
             if !listing.closed && self.now >= listing.market.closes {
                 listing.closed = true;
                 let market = listing.market.id;
-                self.paper.close_market(market, CancelReason::MarketClosed, done);
+                self.execution.close_market(market, CancelReason::MarketClosed, true, done);
                 self.want_market(market);
             }
         }
@@ -284,17 +363,18 @@ impl Engine {
         &mut self,
         market: MarketId,
         snapshot: bool,
-        done: &mut Vec<PaperEvent>,
+        done: &mut Vec<OrderEvent>,
         effects: &mut Vec<Effect>,
     ) {
         let book = &self.books[market.index()];
         self.listings[market.index()].last_change = self.now;
         if book.stale() == Some(StaleReason::Corrupt) {
             effects.push(Effect::Resync(market));
+            self.pull_market(market, CancelReason::Stale);
             self.want_market(market);
             return;
         }
-        self.paper.on_book(market, book, done);
+        self.execution.on_book(market, book, done);
         if self.shown_changed(market) || snapshot {
             self.want_market(market);
         }
@@ -309,7 +389,8 @@ impl Engine {
         for (side, shown) in [(Side::Bid, &mut listing.shown_bids), (Side::Ask, &mut listing.shown_asks)] {
             let differs = |old: &Level, new: &Level| old.price != new.price || (watch.sizes && old != new);
             let mut count = 0;
-            for (index, level) in book.levels(side).take(depth).enumerate() {
+            let levels = self.execution.levels_of_others(market, book, side);
+            for (index, level) in levels.take(depth).enumerate() {
                 count += 1;
                 match shown.get_mut(index) {
                     Some(old) if differs(old, &level) => {
@@ -329,14 +410,21 @@ impl Engine {
         changed
     }
 
-    fn settle(&mut self, market: MarketId, value: Price, done: &mut Vec<PaperEvent>, effects: &mut Vec<Effect>) {
+    fn settle(&mut self, market: MarketId, value: Price, done: &mut Vec<OrderEvent>, effects: &mut Vec<Effect>) {
         let listing = &mut self.listings[market.index()];
         if listing.market.status == MarketStatus::Settled {
             return;
         }
         listing.market.status = MarketStatus::Settled;
-        self.paper.close_market(market, CancelReason::MarketClosed, done);
+        listing.paid = Some((value, self.now));
+        self.execution.close_market(market, CancelReason::MarketClosed, true, done);
+        self.execution.drain(done);
         self.report(std::mem::take(done), effects);
+        self.pay(market, value, effects);
+    }
+
+    /// Pays what is held in a market. Called again where a fill of a paid market turns up late.
+    fn pay(&mut self, market: MarketId, value: Price, effects: &mut Vec<Effect>) {
         let position = self.ledger.position(market);
         let payout = self.ledger.settle(market, value);
         if position != 0 {
@@ -355,162 +443,17 @@ impl Engine {
             if self.books[index].check_crossing(self.now) {
                 let market = self.listings[index].market.id;
                 effects.push(Effect::Resync(market));
+                self.pull_market(market, CancelReason::Stale);
                 self.want_market(market);
             }
         }
+        self.pull_what_may_not_rest();
+        self.tick_live(effects);
         let Some(every) = self.component.as_ref().map(|c| c.watch.every).filter(|every| *every > 0) else { return };
         for index in 0..self.city_days.len() {
             if self.city_days[index].asked_at.is_none_or(|asked| self.now.since(asked) >= every) {
                 self.want(u16::try_from(index).expect("fewer than 65 536 city-days"), None);
             }
-        }
-    }
-
-    fn want_market(&mut self, market: MarketId) {
-        self.want(self.listings[market.index()].city_day, Some(market));
-    }
-
-    fn want(&mut self, city_day: u16, changed: Option<MarketId>) {
-        self.city_days[usize::from(city_day)].changed = changed;
-        if !self.wanting.contains(&city_day) {
-            self.wanting.push(city_day);
-        }
-    }
-
-    /// Puts the questions that are wanted and allowed now. Nothing is asked twice before its answer came.
-    fn ask(&mut self, effects: &mut Vec<Effect>) {
-        if self.wanting.is_empty() {
-            return;
-        }
-        let Some(watch) = self.component.as_ref().filter(|_| !self.stopped).map(|c| c.watch) else {
-            self.wanting.clear();
-            return;
-        };
-        let mut wanting = std::mem::take(&mut self.wanting);
-        wanting.retain(|city_day| !self.ask_about(*city_day, watch, effects));
-        self.wanting = wanting;
-    }
-
-    /// Puts one question; says no where it must wait.
-    fn ask_about(&mut self, city_day: u16, watch: Watch, effects: &mut Vec<Effect>) -> bool {
-        let day = &mut self.city_days[usize::from(city_day)];
-        let over = day.markets.iter().all(|id| self.listings[id.index()].market.status == MarketStatus::Settled);
-        if over {
-            return true;
-        }
-        if day.asked_at.is_some_and(|asked| self.now.since(asked) < watch.at_most_every) {
-            return false;
-        }
-        day.asked_at = Some(self.now);
-        self.counts.decisions += 1;
-        let decision = self.counts.decisions;
-        self.asked.push((decision, city_day));
-        let snapshot = Box::new(self.snapshot(city_day, watch.levels));
-        effects.push(Effect::Decide { decision, snapshot });
-        true
-    }
-
-    fn snapshot(&self, city_day: u16, levels: u8) -> Snapshot {
-        let day = &self.city_days[usize::from(city_day)];
-        let issued = day.forecast.as_ref().map(|f| f.issued);
-        let young = self.settings.limits.young(issued, self.now);
-        let brackets = day.markets.iter().map(|id| self.bracket(*id, day, young, levels)).collect();
-        let closes = day.markets.iter().map(|id| self.listings[id.index()].market.closes).max();
-        let changed = day.changed.and_then(|id| day.markets.iter().position(|other| *other == id));
-        Snapshot {
-            now: self.now,
-            event: Arc::clone(&day.event),
-            closes: closes.unwrap_or(self.now),
-            changed: changed.map(|index| u16::try_from(index).expect("few brackets")),
-            forecast_issued: issued.filter(|_| young),
-            brackets,
-            parameters: Arc::clone(&self.parameters),
-            state: day.state.clone(),
-        }
-    }
-
-    fn bracket(&self, id: MarketId, day: &CityDay, young: bool, levels: u8) -> Bracket {
-        let (listing, book) = (&self.listings[id.index()], &self.books[id.index()]);
-        let standing = self.standing(id, day);
-        let side = |side| book.levels(side).take(usize::from(levels)).collect();
-        Bracket {
-            market: id,
-            ticker: Arc::clone(&listing.ticker),
-            strike: listing.market.strike,
-            probability: day.probability(id).filter(|_| young),
-            tradable: self.settings.limits.tradable(&standing).is_ok(),
-            bids: side(Side::Bid),
-            asks: side(Side::Ask),
-            last_trade: listing.last_trade,
-            position: standing.position,
-            resting: self.resting(id),
-            fees: listing.market.fees,
-            ladder: Arc::clone(&listing.ladder),
-            room_bid: self.settings.limits.room(&standing, Side::Bid),
-            room_ask: self.settings.limits.room(&standing, Side::Ask),
-        }
-    }
-
-    fn resting(&self, id: MarketId) -> Vec<Resting> {
-        let open = self.paper.open(id).filter(|order| !order.cancelling);
-        open.map(|order| Resting { side: order.side, price: order.price, quantity: order.staying }).collect()
-    }
-
-    fn standing<'a>(&'a self, id: MarketId, day: &CityDay) -> Standing<'a> {
-        let listing = &self.listings[id.index()];
-        let open = |side| self.paper.open(id).filter(|o| o.side == side).map(|o| o.remaining).sum();
-        let trades = listing.market.status == MarketStatus::Active && self.now >= listing.market.opens;
-        Standing {
-            book: &self.books[id.index()],
-            now: self.now,
-            last_change: listing.last_change,
-            open: trades && !listing.closed,
-            forecast_issued: day.forecast.as_ref().map(|f| f.issued),
-            position: self.ledger.position(id),
-            open_bids: open(Side::Bid),
-            open_asks: open(Side::Ask),
-            open_orders: self.paper.open_orders(),
-        }
-    }
-
-    fn decided(&mut self, decision: u64, outcome: &Result<Decision, Fault>, effects: &mut Vec<Effect>) {
-        let question = self.asked.iter().position(|(number, _)| *number == decision);
-        let (_, city_day) = self.asked.remove(question.expect("an answer has its question"));
-        match outcome {
-            Ok(wanted) if self.within_contract(city_day, wanted) => {
-                self.faults_in_a_row = 0;
-                self.city_days[usize::from(city_day)].state.clone_from(&wanted.state);
-                self.carry_out(Question { decision, city_day }, wanted, effects);
-            }
-            _ => self.fault(effects),
-        }
-    }
-
-    fn within_contract(&self, city_day: u16, wanted: &Decision) -> bool {
-        let brackets = self.city_days[usize::from(city_day)].markets.len();
-        let known = |index: u16| usize::from(index) < brackets;
-        wanted.quotes.len() <= bounds::QUOTES
-            && wanted.takes.len() <= bounds::TAKES
-            && wanted.state.len() <= bounds::STATE_BYTES
-            && wanted.quotes.iter().all(|quote| known(quote.bracket))
-            && wanted.takes.iter().all(|take| known(take.bracket))
-    }
-
-    /// Pulls every order of the slot and asks for the version before, or stops the slot.
-    fn fault(&mut self, effects: &mut Vec<Effect>) {
-        self.counts.faults += 1;
-        self.faults_in_a_row += 1;
-        for listing in &self.listings {
-            let open: Vec<OrderId> = self.paper.open(listing.market.id).map(|order| order.id).collect();
-            for order in open {
-                self.paper.cancel(order, self.now, CancelReason::Fault);
-            }
-        }
-        if self.faults_in_a_row >= FAULTS_TO_STOP {
-            self.stopped = true;
-            effects.push(Effect::Report(Report::Stopped { faults: self.faults_in_a_row }));
-        } else {
-            effects.push(Effect::Revert);
         }
     }
 
@@ -533,96 +476,30 @@ impl Engine {
         }
     }
 
-    /// Turns what a component wants into the fewest operations on what rests and is in flight.
-    fn carry_out(&mut self, question: Question, wanted: &Decision, effects: &mut Vec<Effect>) {
-        let markets = self.city_days[usize::from(question.city_day)].markets.clone();
-        for (index, market) in markets.iter().enumerate() {
-            for side in [Side::Bid, Side::Ask] {
-                let mut desired = BTreeMap::new();
-                let here = wanted.quotes.iter().filter(|q| usize::from(q.bracket) == index && q.side == side);
-                for quote in here {
-                    *desired.entry(quote.price).or_insert(Quantity::ZERO) += quote.quantity;
-                }
-                self.requote(question, *market, side, desired, effects);
-            }
-        }
-        for take in &wanted.takes {
-            self.take(question, markets[usize::from(take.bracket)], take.position, take.limit, effects);
-        }
-    }
-
-    /// Cancels or shrinks what is no longer wanted at a price, and places what is missing. A quote that stays wanted is
-    /// not touched, so it keeps its place in the queue.
-    fn requote(
-        &mut self,
-        question: Question,
-        market: MarketId,
-        side: Side,
-        mut desired: BTreeMap<Price, Quantity>,
-        effects: &mut Vec<Effect>,
-    ) {
-        let open = self.paper.open(market).filter(|o| o.side == side && !o.take && !o.cancelling);
-        let resting: Vec<(OrderId, Price, Quantity)> = open.map(|o| (o.id, o.price, o.staying)).collect();
-        for (id, price, remaining) in resting {
-            let left = desired.entry(price).or_insert(Quantity::ZERO);
-            if left.is_zero() {
-                self.paper.cancel(id, self.now, CancelReason::Undesired);
-            } else if remaining > *left {
-                self.paper.reduce(id, *left, self.now);
-            }
-            *left = left.saturating_sub(remaining);
-        }
-        for (price, quantity) in desired {
-            if !quantity.is_zero() {
-                self.place(question, market, Intent { side, price, quantity, take: false }, effects);
-            }
-        }
-    }
-
-    /// Takes what separates the target from what is held, less all that is in flight the same way (quotes too, since they
-    /// may still fill), so that a repeated answer adds nothing. What is in flight the other way is not answered with more
-    /// orders: once it filled, the next answer counts it as held.
-    fn take(&mut self, question: Question, market: MarketId, target: i64, limit: Price, effects: &mut Vec<Effect>) {
-        let wanted = target.saturating_sub(self.ledger.position(market));
-        let side = if wanted >= 0 { Side::Bid } else { Side::Ask };
-        let in_flight: Quantity = self.paper.open(market).filter(|o| o.side == side).map(|o| o.remaining).sum();
-        let quantity = Quantity::new(wanted.unsigned_abs()).saturating_sub(in_flight);
-        if !quantity.is_zero() {
-            self.place(question, market, Intent { side, price: limit, quantity, take: true }, effects);
-        }
-    }
-
-    fn place(&mut self, question: Question, market: MarketId, intent: Intent, effects: &mut Vec<Effect>) {
-        let Question { decision, city_day } = question;
-        let Intent { side, price, quantity, take } = intent;
-        let standing = self.standing(market, &self.city_days[usize::from(city_day)]);
-        if let Err(reason) = self.settings.limits.check(&intent, &standing) {
-            let refused = Report::Refused { decision, market, side, price, quantity, reason };
-            return effects.push(Effect::Report(refused));
-        }
-        let order = OrderId(self.next_order);
-        self.next_order += 1;
-        let fees = self.listings[market.index()].market.fees;
-        self.paper.place(PaperOrder { id: order, decision, market, side, price, quantity, take, fees }, self.now);
-        effects.push(Effect::Report(Report::Placed { order, decision, market, side, price, quantity, take }));
-    }
-
-    /// Books what the paper exchange did and has the component asked again about the city-days concerned.
-    fn report(&mut self, done: Vec<PaperEvent>, effects: &mut Vec<Effect>) {
+    /// Books what happened to orders and has the component asked again about the city-days concerned.
+    fn report(&mut self, done: Vec<OrderEvent>, effects: &mut Vec<Effect>) {
         for event in done {
             match event {
-                PaperEvent::Filled { order, market, side, price, quantity, fee, taker } => {
+                OrderEvent::Filled { order, market, side, price, quantity, fee, taker } => {
                     self.ledger.fill(market, side, price, quantity, fee);
+                    self.day.trade(premium(side, price, quantity));
                     let position = self.ledger.position(market);
                     let filled = Report::Filled { order, market, side, price, quantity, fee, taker, position };
                     effects.push(Effect::Report(filled));
+                    self.pay_late(market, effects);
                     self.want_market(market);
                 }
-                PaperEvent::Cancelled { order, market, remaining, reason } => {
+                OrderEvent::Cancelled { order, market, remaining, reason } => {
                     effects.push(Effect::Report(Report::Cancelled { order, market, remaining, reason }));
                     self.want_market(market);
                 }
             }
+        }
+    }
+
+    fn pay_late(&mut self, market: MarketId, effects: &mut Vec<Effect>) {
+        if let Some((value, _)) = self.listings[market.index()].paid {
+            self.pay(market, value, effects);
         }
     }
 
@@ -654,7 +531,46 @@ impl Engine {
     /// Whether orders would pass in a market now.
     pub fn tradable(&self, market: MarketId) -> bool {
         let day = &self.city_days[usize::from(self.listings[market.index()].city_day)];
-        self.settings.limits.tradable(&self.standing(market, day)).is_ok()
+        let (stakes, slot) = (self.stakes(day), self.slot_state());
+        self.settings.limits.tradable(&self.standing(market, day, &stakes, slot)).is_ok()
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
+    /// The orders of a market that are not over, first come first.
+    pub fn open(&self, market: MarketId) -> impl Iterator<Item = OpenOrder> {
+        self.execution.open(market)
+    }
+
+    /// How many orders of the slot are not over.
+    pub fn open_orders(&self) -> u32 {
+        self.execution.open_orders()
+    }
+
+    /// Whether the slot was halted or winds down.
+    pub fn halted(&self) -> bool {
+        !self.conduct.trades()
+    }
+
+    /// Whether the slot was halted or wound down and it was verified that nothing of it rests.
+    pub fn flat(&self) -> bool {
+        self.conduct.stop().is_some_and(|stop| stop.flat)
+    }
+
+    /// Whether the account is proved equal to the ledger. A paper slot has no account.
+    pub fn proved(&self) -> bool {
+        self.execution.live().is_none() || self.reconciler.proved()
+    }
+
+    /// Requests to the venue that were sent and have no answer. After the death of the process that sent them their answers
+    /// are lost: bring each as [`crate::event::Input::Unanswered`].
+    pub fn awaiting(&self) -> Vec<Request> {
+        let mut awaiting = self.execution.live().map(|orders| orders.awaiting()).unwrap_or_default();
+        awaiting.extend(self.reconciler.awaits().then_some(Request::ReadAccount));
+        awaiting
     }
 
     /// Cash, positions, fees and payouts.

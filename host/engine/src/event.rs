@@ -9,8 +9,12 @@ use crate::market::{Market, MarketId, MarketStatus};
 use crate::order::{OrderId, RefusalReason};
 use crate::snapshot::{Decision, Snapshot};
 use crate::units::{Digest, Money, Price, Probability, Quantity, Side, Timestamp};
-use crate::venue::{Account, Command, ExchangeStatus, OrderReport, OrderStatus, Request, VenueFill, VenuePosition};
+use crate::venue::{
+    Account, Command, ExchangeStatus, OrderReport, OrderStatus, RejectReason, Request, RequestKind, VenueFill,
+    VenuePosition,
+};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One external input of a run: a line of the feed journal is `(seq, at, Input)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -311,6 +315,9 @@ pub enum Body {
         /// Whether it takes no orders now.
         triggered: bool,
     },
+    /// Messages about the account may have been lost: a private channel ended or came back. Books may be whole. (A lost
+    /// connection says so by [`Body::Stale`].)
+    Unheard,
     /// See [`Input::Exchange`].
     Exchange(ExchangeStatus),
     /// See [`Input::Skew`].
@@ -478,6 +485,122 @@ pub enum Report {
         /// How many in a row.
         faults: u32,
     },
+    /// The account traded by an order that this slot did not place. The venue nets it, so it is booked.
+    ForeignFill {
+        /// The market.
+        market: MarketId,
+        /// Its side.
+        side: Side,
+        /// YES price of the fill.
+        price: Price,
+        /// Contracts.
+        quantity: Quantity,
+        /// Fee of this fill.
+        fee: Money,
+        /// Position in the market after the fill, signed 1/100 contracts.
+        position: i64,
+    },
+    /// Something about the slot as a whole, or about how an order fares at the venue. Its `Display` is for people.
+    Notice(Notice),
+}
+
+/// What a person who watches a slot has to know besides orders and fills.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    /// The slot places nothing more and pulls everything.
+    Halted {
+        /// Why.
+        reason: String,
+    },
+    /// The slot winds down: it places nothing more and pulls everything.
+    Winding,
+    /// After a halt or a wind down nothing of ours rests: for a live slot, the venue's own list of orders says so.
+    Flat,
+    /// After a halt or a wind down the venue still shows orders of ours.
+    StillResting {
+        /// How many.
+        orders: u32,
+    },
+    /// The slot trades again.
+    Rearmed,
+    /// The slot stays halted.
+    NotRearmed {
+        /// Why.
+        reason: String,
+    },
+    /// The ledger was taken over from the venue.
+    Adopted {
+        /// Cash.
+        cash: Money,
+        /// Markets with a position.
+        positions: u32,
+    },
+    /// The account was read and equals the ledger: orders pass.
+    Proved,
+    /// The account may differ from the ledger: no orders pass until it was read.
+    Unproved {
+        /// Why.
+        reason: String,
+    },
+    /// Orders that this slot did not place rest on the account; they are left alone.
+    ForeignOrders {
+        /// How many.
+        orders: u32,
+    },
+    /// Whether a request about an order took effect is not known.
+    Unknown {
+        /// The order.
+        order: OrderId,
+        /// The request.
+        request: RequestKind,
+    },
+    /// The venue refused a request about an order.
+    Refused {
+        /// The order.
+        order: OrderId,
+        /// The request.
+        request: RequestKind,
+        /// Why.
+        reason: RejectReason,
+    },
+    /// Other limits are in force.
+    Limits {
+        /// Names of those that let more pass than before.
+        loosened: Vec<String>,
+    },
+    /// Limits that let more pass than before were not confirmed: the old ones stay in force, all of them.
+    LimitsUnconfirmed {
+        /// Names of those that would let more pass.
+        loosened: Vec<String>,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Halted { reason } => write!(f, "halted: {reason}"),
+            Self::Winding => f.write_str("winding down: nothing new is placed"),
+            Self::Flat => f.write_str("nothing of ours rests"),
+            Self::StillResting { orders } => write!(f, "{orders} orders of ours still rest"),
+            Self::Rearmed => f.write_str("armed again"),
+            Self::NotRearmed { reason } => write!(f, "not armed: {reason}"),
+            Self::Adopted { cash, positions } => {
+                write!(f, "the account was taken over: cash {cash}, {positions} markets with a position")
+            }
+            Self::Proved => f.write_str("the account equals the ledger"),
+            Self::Unproved { reason } => write!(f, "no orders until the account was read: {reason}"),
+            Self::ForeignOrders { orders } => write!(f, "{orders} orders that this slot did not place rest"),
+            Self::Unknown { order, request } => write!(f, "order {}: the outcome of {request:?} is unknown", order.0),
+            Self::Refused { order, request, reason } => {
+                write!(f, "order {}: the venue refused {request:?}: {reason:?}", order.0)
+            }
+            Self::Limits { loosened } if loosened.is_empty() => f.write_str("tighter limits are in force"),
+            Self::Limits { loosened } => write!(f, "other limits are in force, looser: {}", loosened.join(", ")),
+            Self::LimitsUnconfirmed { loosened } => {
+                write!(f, "the old limits stay: looser ones were not confirmed: {}", loosened.join(", "))
+            }
+        }
+    }
 }
 
 /// Why an order ended before it was filled.
@@ -491,8 +614,22 @@ pub enum CancelReason {
     PostOnly,
     /// Its market closed, was paused or settled.
     MarketClosed,
-    /// The book was stale when it would have arrived.
+    /// The book was stale when it would have arrived, or became stale while it rested.
     Stale,
     /// The component failed.
     Fault,
+    /// The slot was halted or winds down.
+    Halted,
+    /// It is beyond limits that were tightened, or the day's loss reached its limit.
+    Limits,
+    /// Its expiry came.
+    Expired,
+    /// The venue refused it.
+    Refused,
+    /// It never left the host.
+    Unsent,
+    /// The venue does not know it: its request never took effect, or it ended without a word.
+    Absent,
+    /// The venue ended it for reasons of its own: an own order would have met it, a pause, the order group.
+    Venue,
 }

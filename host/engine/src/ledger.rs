@@ -38,6 +38,20 @@ impl Ledger {
         Self { start: cash, cash, accounts: Vec::new() }
     }
 
+    /// Takes over what an account holds, in place of what was held: cash and, by market, signed position (1/100 contracts)
+    /// and what was paid for it. What was realised and paid in fees stays as it is; the start moves so that all adds up.
+    pub fn adopt(&mut self, cash: Money, held: impl IntoIterator<Item = (MarketId, i64, Money)>) {
+        for account in &mut self.accounts {
+            (account.position, account.cost) = (0, Money::ZERO);
+        }
+        for (market, position, cost) in held {
+            let account = self.account_mut(market);
+            (account.position, account.cost) = (position, cost);
+        }
+        self.cash = cash;
+        self.start = cash + self.collateral() + self.fees() - self.realised();
+    }
+
     /// Books a fill: contracts of the other outcome are closed first, the rest opens or adds.
     pub fn fill(&mut self, market: MarketId, side: Side, price: Price, quantity: Quantity, fee: Money) {
         let account = self.account_mut(market);
@@ -73,6 +87,12 @@ impl Ledger {
     /// Signed position, 1/100 contracts: positive YES, negative NO.
     pub fn position(&self, market: MarketId) -> i64 {
         self.accounts.get(market.index()).map_or(0, |account| account.position)
+    }
+
+    /// Markets with an open position, and the position.
+    pub fn positions(&self) -> impl Iterator<Item = (MarketId, i64)> {
+        let all = (0..).map(MarketId).zip(&self.accounts).map(|(market, account)| (market, account.position));
+        all.filter(|(_, position)| *position != 0)
     }
 
     /// What a market did so far.

@@ -7,15 +7,19 @@
 
 pub mod book;
 mod city_day;
+mod conduct;
 pub mod engine;
 pub mod event;
+pub mod execution;
 pub mod fees;
 pub mod ledger;
 pub mod market;
 #[cfg(feature = "mutants")]
 pub mod mutant;
 pub mod order;
+pub mod orders;
 pub mod paper;
+mod reconcile;
 pub mod risk;
 pub mod snapshot;
 pub mod units;

@@ -11,6 +11,10 @@ pub enum Mutant {
     Book = 2,
     /// A risk limit is twice as large.
     Risk = 3,
+    /// A fill that comes twice is booked twice.
+    Dedup = 4,
+    /// A create whose answer is lost counts as refused.
+    Unknown = 5,
 }
 
 static ACTIVE: AtomicU8 = AtomicU8::new(0);

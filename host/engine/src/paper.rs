@@ -14,9 +14,9 @@
 use crate::book::Book;
 use crate::event::{CancelReason, Trade};
 use crate::fees::OrderFees;
-use crate::market::{FeeSchedule, MarketId};
-use crate::order::OrderId;
-use crate::units::{Money, Price, Quantity, Side, Timestamp};
+use crate::market::MarketId;
+use crate::order::{NewOrder, OpenOrder, OrderEvent, OrderId};
+use crate::units::{Price, Quantity, Side, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -39,79 +39,6 @@ pub enum QueueRule {
     CapAtDisplayed,
 }
 
-/// An order as it is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PaperOrder {
-    /// Its number.
-    pub id: OrderId,
-    /// The question that led to it.
-    pub decision: u64,
-    /// Its market.
-    pub market: MarketId,
-    /// Its side.
-    pub side: Side,
-    /// Limit, YES price.
-    pub price: Price,
-    /// Contracts, more than none.
-    pub quantity: Quantity,
-    /// Whether it takes what is there on arrival and rests nothing; otherwise it only rests.
-    pub take: bool,
-    /// What its fills cost.
-    pub fees: FeeSchedule,
-}
-
-/// An order that is not over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenOrder {
-    /// Its number.
-    pub id: OrderId,
-    /// Its side.
-    pub side: Side,
-    /// Limit, YES price.
-    pub price: Price,
-    /// What may still fill.
-    pub remaining: Quantity,
-    /// What will remain once a reduction or cancel that is on its way has taken effect.
-    pub staying: Quantity,
-    /// Whether it takes only.
-    pub take: bool,
-    /// Whether a cancel is on its way.
-    pub cancelling: bool,
-}
-
-/// What happened to an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PaperEvent {
-    /// It traded.
-    Filled {
-        /// The order.
-        order: OrderId,
-        /// Its market.
-        market: MarketId,
-        /// Its side.
-        side: Side,
-        /// YES price of the fill: its own as maker, the level's as taker.
-        price: Price,
-        /// Contracts.
-        quantity: Quantity,
-        /// Net fee of this fill.
-        fee: Money,
-        /// Whether it was the taker.
-        taker: bool,
-    },
-    /// It is over with something left.
-    Cancelled {
-        /// The order.
-        order: OrderId,
-        /// Its market.
-        market: MarketId,
-        /// What was left.
-        remaining: Quantity,
-        /// Why.
-        reason: CancelReason,
-    },
-}
-
 /// The paper orders of one slot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paper {
@@ -132,7 +59,7 @@ struct Desk {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Working {
-    order: PaperOrder,
+    order: NewOrder,
     remaining: Quantity,
     staying: Quantity,
     cancelling: bool,
@@ -164,7 +91,7 @@ impl Paper {
     }
 
     /// Sends an order.
-    pub fn place(&mut self, order: PaperOrder, now: Timestamp) {
+    pub fn place(&mut self, order: NewOrder, now: Timestamp) {
         assert!(!order.quantity.is_zero(), "an order is for something");
         if self.desks.len() <= order.market.index() {
             self.desks.resize_with(order.market.index() + 1, Desk::default);
@@ -213,7 +140,7 @@ impl Paper {
     /// Lets take effect what is due at or before `now`, in order, against `books` (by market number) as they are.
     ///
     /// Called before the event at `now` is applied: no book changed in between, so each order meets the book of its time.
-    pub fn advance(&mut self, now: Timestamp, books: &[Book], out: &mut Vec<PaperEvent>) {
+    pub fn advance(&mut self, now: Timestamp, books: &[Book], out: &mut Vec<OrderEvent>) {
         while let Some(next) = self.underway.pop_front_if(|next| next.due <= now) {
             let desk = &mut self.desks[next.market.index()];
             // What is over by now has nothing to come.
@@ -228,7 +155,7 @@ impl Paper {
     }
 
     /// A public trade: hits the quotes on the side opposite to its taker, at its price or better.
-    pub fn on_trade(&mut self, trade: &Trade, out: &mut Vec<PaperEvent>) {
+    pub fn on_trade(&mut self, trade: &Trade, out: &mut Vec<OrderEvent>) {
         let Some(desk) = self.desks.get_mut(trade.market.index()) else { return };
         let mut left = trade.quantity;
         for index in desk.reached(trade.taker.opposite(), trade.price) {
@@ -249,7 +176,7 @@ impl Paper {
     }
 
     /// The book of a market changed: quotes that the opposite side now reaches fill from it.
-    pub fn on_book(&mut self, market: MarketId, book: &Book, out: &mut Vec<PaperEvent>) {
+    pub fn on_book(&mut self, market: MarketId, book: &Book, out: &mut Vec<OrderEvent>) {
         let Some(desk) = self.desks.get_mut(market.index()) else { return };
         if !book.is_live() {
             return;
@@ -278,7 +205,7 @@ impl Paper {
     }
 
     /// Ends every order of a market at once, also those on their way.
-    pub fn close_market(&mut self, market: MarketId, reason: CancelReason, out: &mut Vec<PaperEvent>) {
+    pub fn close_market(&mut self, market: MarketId, reason: CancelReason, out: &mut Vec<OrderEvent>) {
         let Some(desk) = self.desks.get_mut(market.index()) else { return };
         desk.orders.iter_mut().for_each(|order| order.end(reason, out));
         self.sweep(market);
@@ -325,8 +252,8 @@ impl Paper {
 
 impl Desk {
     /// An order meets the book.
-    fn arrive(&mut self, index: usize, book: &Book, out: &mut Vec<PaperEvent>) {
-        let PaperOrder { side, price, take, .. } = self.orders[index].order;
+    fn arrive(&mut self, index: usize, book: &Book, out: &mut Vec<OrderEvent>) {
+        let NewOrder { side, price, take, .. } = self.orders[index].order;
         let crosses = book.best(side.opposite()).is_some_and(|best| reaches(side, price, best.price));
         if !book.is_live() || (take && book.is_crossed()) {
             self.orders[index].end(CancelReason::Stale, out);
@@ -341,9 +268,9 @@ impl Desk {
     }
 
     /// Fills an order from the opposite side within its limit, best level first, as far as this slot has not used it.
-    fn consume(&mut self, index: usize, book: &Book, taker: bool, out: &mut Vec<PaperEvent>) {
+    fn consume(&mut self, index: usize, book: &Book, taker: bool, out: &mut Vec<OrderEvent>) {
         let order = &mut self.orders[index];
-        let PaperOrder { side, price: limit, .. } = order.order;
+        let NewOrder { side, price: limit, .. } = order.order;
         for level in book.levels(side.opposite()).take_while(|level| reaches(side, limit, level.price)) {
             let key = (side.opposite(), level.price);
             let used = self.used.get(&key).copied().unwrap_or_default();
@@ -367,22 +294,22 @@ impl Desk {
 }
 
 impl Working {
-    fn fill(&mut self, price: Price, quantity: Quantity, taker: bool, out: &mut Vec<PaperEvent>) {
+    fn fill(&mut self, price: Price, quantity: Quantity, taker: bool, out: &mut Vec<OrderEvent>) {
         if quantity.is_zero() {
             return;
         }
-        let PaperOrder { id: order, market, side, fees, .. } = self.order;
+        let NewOrder { id: order, market, side, fees, .. } = self.order;
         self.remaining -= quantity;
         let fee = self.rounding.charge(fees, taker, side, price, quantity);
-        out.push(PaperEvent::Filled { order, market, side, price, quantity, fee, taker });
+        out.push(OrderEvent::Filled { order, market, side, price, quantity, fee, taker });
     }
 
     /// Cancels what remains.
-    fn end(&mut self, reason: CancelReason, out: &mut Vec<PaperEvent>) {
+    fn end(&mut self, reason: CancelReason, out: &mut Vec<OrderEvent>) {
         if !self.remaining.is_zero() {
             let remaining = std::mem::take(&mut self.remaining);
-            let PaperOrder { id: order, market, .. } = self.order;
-            out.push(PaperEvent::Cancelled { order, market, remaining, reason });
+            let NewOrder { id: order, market, .. } = self.order;
+            out.push(OrderEvent::Cancelled { order, market, remaining, reason });
         }
     }
 }

@@ -253,10 +253,17 @@ pub enum Command {
         /// Why, for people.
         reason: String,
     },
-    /// Trade again after a halt.
+    /// Trade again after a halt. Refused while something of ours rests and within a minute of the halt, in which the venue
+    /// may still cancel what is new. After a halt because the account differed, the venue's account is taken over anew.
     Rearm,
     /// Place nothing more and pull everything: the host ends in order.
     Wind,
-    /// Other limits from here on.
-    Limits(Box<crate::risk::Limits>),
+    /// Other limits from here on. Orders beyond them are pulled. Limits that let more pass than those in force need a
+    /// confirmation; without it nothing changes and a report says so.
+    Limits {
+        /// The new ones, all of them.
+        limits: Box<crate::risk::Limits>,
+        /// Whether a person confirmed that more may pass than before.
+        confirmed: bool,
+    },
 }

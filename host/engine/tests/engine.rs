@@ -4,10 +4,11 @@ use isobar_engine::engine::{Engine, FAULTS_TO_STOP, Settings};
 use isobar_engine::event::{
     Body, CancelReason, Component, Effect, Fault, Forecast, Level, Report, StaleReason, Trade, Watch,
 };
+use isobar_engine::execution::ExecutionSettings;
 use isobar_engine::market::{FeeSchedule, Ladder, Market, MarketId, MarketStatus, Strike};
 use isobar_engine::order::RefusalReason;
 use isobar_engine::paper::{PaperSettings, QueueRule};
-use isobar_engine::risk::{Limits, StaleRule};
+use isobar_engine::risk::Limits;
 use isobar_engine::snapshot::{Decision, DesiredQuote, Snapshot, Target};
 use isobar_engine::units::{Digest, Money, Price, Probability, Quantity, SECOND, Side, Timestamp};
 
@@ -28,9 +29,9 @@ fn settings() -> Settings {
             position: Quantity::contracts(50),
             open_orders: 100,
             forecast_age: 86_400 * SECOND,
-            stale: StaleRule::Proved,
+            ..Limits::wide()
         },
-        paper: PaperSettings { latency: LATENCY, queue: QueueRule::Never },
+        execution: ExecutionSettings::Paper(PaperSettings { latency: LATENCY, queue: QueueRule::Never }),
         fees: None,
         cash: Money::dollars(1_000),
     }
@@ -114,6 +115,7 @@ impl Desk {
                 Effect::Report(report) => self.reports.push(report),
                 Effect::Revert => self.reverts += 1,
                 Effect::Resync(_) => {}
+                Effect::Send(request) => panic!("a paper slot asks the venue: {request:?}"),
             }
         }
     }

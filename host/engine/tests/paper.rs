@@ -3,8 +3,8 @@
 use isobar_engine::book::Book;
 use isobar_engine::event::{CancelReason, Level, Trade};
 use isobar_engine::market::{FeeSchedule, Ladder, MarketId};
-use isobar_engine::order::OrderId;
-use isobar_engine::paper::{Paper, PaperEvent, PaperOrder, PaperSettings, QueueRule};
+use isobar_engine::order::{NewOrder, OrderEvent, OrderId};
+use isobar_engine::paper::{Paper, PaperSettings, QueueRule};
 use isobar_engine::units::{Price, Quantity, Side, Timestamp};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -60,7 +60,7 @@ struct World {
     paper: Paper,
     books: Vec<Book>,
     now: Timestamp,
-    orders: BTreeMap<OrderId, (PaperOrder, Timestamp)>,
+    orders: BTreeMap<OrderId, (NewOrder, Timestamp)>,
     filled: BTreeMap<OrderId, Quantity>,
     cancelled: BTreeMap<OrderId, Quantity>,
     reduced: Vec<OrderId>,
@@ -68,7 +68,7 @@ struct World {
     offered: BTreeMap<(MarketId, Side, Price), Quantity>,
     consumed: BTreeMap<(MarketId, Side), Quantity>,
     taken: BTreeMap<(MarketId, Side, Price), Quantity>,
-    log: Vec<PaperEvent>,
+    log: Vec<OrderEvent>,
 }
 
 impl World {
@@ -96,7 +96,7 @@ impl World {
             Step::Place { market, side, price, quantity, take } => {
                 let id = OrderId(self.orders.len() as u64 + 1);
                 let (market, price, quantity) = (MarketId(market), cents(price), Quantity::new(quantity));
-                let order = PaperOrder { id, decision: 1, market, side, price, quantity, take, fees: FEES };
+                let order = NewOrder { id, decision: 1, market, side, price, quantity, take, fees: FEES };
                 self.paper.place(order, self.now);
                 self.orders.insert(id, (order, self.now));
             }
@@ -133,16 +133,16 @@ impl World {
     }
 
     /// What holds of every event, whatever caused it.
-    fn check(&mut self, event: &PaperEvent) {
+    fn check(&mut self, event: &OrderEvent) {
         match *event {
-            PaperEvent::Filled { order, market, side, price, quantity, taker, .. } => {
+            OrderEvent::Filled { order, market, side, price, quantity, taker, .. } => {
                 let (sent, at) = self.orders[&order];
                 assert_eq!((market, side, taker), (sent.market, sent.side, sent.take));
                 assert!(!quantity.is_zero() && self.now.since(at) >= LATENCY, "a fill before the order could arrive");
                 assert!(if taker { good(side, sent.price, price) } else { price == sent.price });
                 *self.filled.entry(order).or_default() += quantity;
             }
-            PaperEvent::Cancelled { order, remaining, .. } => {
+            OrderEvent::Cancelled { order, remaining, .. } => {
                 assert!(self.cancelled.insert(order, remaining).is_none(), "over twice");
             }
         }
@@ -154,7 +154,7 @@ impl World {
 
     /// Maker fills after a change of the book stay within what the other side shows at or through their price, and all
     /// use of a side stays within what the venue ever added to it.
-    fn check_crossing(&mut self, market: MarketId, out: &[PaperEvent]) {
+    fn check_crossing(&mut self, market: MarketId, out: &[OrderEvent]) {
         for side in [Side::Bid, Side::Ask] {
             let fills = fills(out).filter(|fill| fill.side == side).collect::<Vec<_>>();
             let Some(worst) = fills.iter().map(|fill| fill.price).reduce(|a, b| if good(side, a, b) { a } else { b })
@@ -170,7 +170,7 @@ impl World {
     }
 
     /// Taker fills stay within the depth displayed now, and over time within what was ever added to the level.
-    fn check_takes(&mut self, out: &[PaperEvent]) {
+    fn check_takes(&mut self, out: &[OrderEvent]) {
         let mut now = BTreeMap::new();
         for fill in fills(out) {
             let key = (fill.market, fill.side.opposite(), fill.price);
@@ -197,14 +197,14 @@ struct Fill {
     quantity: Quantity,
 }
 
-fn fills(out: &[PaperEvent]) -> impl Iterator<Item = Fill> {
+fn fills(out: &[OrderEvent]) -> impl Iterator<Item = Fill> {
     out.iter().filter_map(|event| match *event {
-        PaperEvent::Filled { market, side, price, quantity, .. } => Some(Fill { market, side, price, quantity }),
-        PaperEvent::Cancelled { .. } => None,
+        OrderEvent::Filled { market, side, price, quantity, .. } => Some(Fill { market, side, price, quantity }),
+        OrderEvent::Cancelled { .. } => None,
     })
 }
 
-fn check_trade(trade: &Trade, out: &[PaperEvent]) {
+fn check_trade(trade: &Trade, out: &[OrderEvent]) {
     let side = trade.taker.opposite();
     for fill in fills(out) {
         assert!(fill.market == trade.market && fill.side == side && good(side, fill.price, trade.price));
@@ -316,7 +316,7 @@ proptest! {
         let mut books = vec![book];
         let mut paper = Paper::new(PaperSettings { latency: 0, queue: rule });
         let (id, market, quantity) = (OrderId(1), MarketId(0), Quantity::new(ours));
-        let order = PaperOrder { id, decision: 1, market, side: Side::Bid, price, quantity, take: false, fees: FEES };
+        let order = NewOrder { id, decision: 1, market, side: Side::Bid, price, quantity, take: false, fees: FEES };
         paper.place(order, Timestamp(0));
         let mut out = Vec::new();
         paper.advance(Timestamp(0), &books, &mut out);

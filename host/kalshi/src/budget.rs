@@ -254,8 +254,9 @@ pub enum BudgetError {
 }
 
 impl Budget {
-    /// The budget of an account with these limits. Refused where the division leaves no room for a single order.
-    pub fn new(limits: &Limits, costs: Costs, shares: Shares) -> Result<Self, BudgetError> {
+    /// The budget of an account with these limits, which is empty `now`. Refused where the division leaves no room for a
+    /// single order.
+    pub fn new(limits: &Limits, costs: Costs, shares: Shares, now: Timestamp) -> Result<Self, BudgetError> {
         let write = Bucket::shrunk(limits.write, shares.jitter);
         let capacity = u32::try_from(write.capacity / SECOND).unwrap_or(0);
         if capacity < shares.reserve.saturating_add(costs.create) {
@@ -264,14 +265,18 @@ impl Budget {
         let share = share(limits.write, shares.renewals);
         // A share that is smaller than one amend must still let one pass, seldom.
         let renewals = Bucket::empty(Limit { capacity: share.capacity.max(costs.amend), ..share });
-        Ok(Self {
+        let mut budget = Self {
             costs,
             reserve: shares.reserve,
             write,
             renewals,
             read: Bucket::shrunk(limits.read, shares.jitter),
             balance: Bucket::empty(limits.balance),
-        })
+        };
+        for bucket in [&mut budget.write, &mut budget.renewals, &mut budget.read, &mut budget.balance] {
+            bucket.fill(now);
+        }
+        Ok(budget)
     }
 
     /// What requests cost.

@@ -1,10 +1,13 @@
 //! One WebSocket connection to the venue, for the driver's own current-thread runtime.
 //!
-//! It owns the socket and nothing else: frames are handed on as received, without a copy. Its methods are cancel-safe. It
-//! never reconnects by itself; that is decided by the protocol core and done by the driver.
+//! It owns the socket and nothing else: frames are handed on as received, without a copy. Its methods are cancel-safe. `wss`
+//! trusts the system's roots. It never reconnects by itself; that is decided by the protocol core and done by the driver,
+//! whose waits between attempts are those of [`crate::backoff`].
 
 use crate::error::{Error, VenueError};
+use crate::sign::Credentials;
 use futures_util::{FutureExt, SinkExt, StreamExt};
+use isobar_engine::units::Timestamp;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -39,6 +42,19 @@ pub struct Feed {
 }
 
 impl Feed {
+    /// Opens a connection within `timeout`, as the owner of the key: the venue wants every connection signed. `now` is the
+    /// time of the signature.
+    pub async fn connect_as(
+        url: &str,
+        credentials: &Credentials,
+        now: Timestamp,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        let request = url.into_client_request();
+        let path = request.map(|request| request.uri().path().to_owned()).unwrap_or_default();
+        Self::connect(url, &credentials.sign(now, "GET", &path).pairs(), timeout).await
+    }
+
     /// Opens a connection within `timeout`, with further `headers` on the upgrade request (those of the signature).
     pub async fn connect(url: &str, headers: &[(&str, &str)], timeout: Duration) -> Result<Self, Error> {
         let address = |reason: String| Error::Address { address: url.to_owned(), reason };
@@ -48,6 +64,8 @@ impl Feed {
             let value = HeaderValue::from_str(value).map_err(|_| address(format!("value of header {name}")))?;
             request.headers_mut().insert(name, value);
         }
+        // An error says that the process has a provider already, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .max_message_size(Some(LARGEST_MESSAGE))

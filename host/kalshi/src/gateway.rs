@@ -264,7 +264,9 @@ impl Gateway {
         let ahead = protocol.venue_ahead().unwrap_or(0);
         let task = match request {
             Request::Find { order } => {
-                Task::Find(Finding::new(order, now, ahead, self.creates.get(&order).copied(), &self.settings))
+                let placed = self.creates.get(&order);
+                let hint = placed.map_or((None, self.since), |(market, at)| (Some(*market), *at));
+                Task::Find(Finding::new(order, now, ahead, hint, &self.settings))
             }
             Request::ReadAccount => {
                 let (fresh, settings) = (now.plus(ahead), &self.settings);

@@ -3,7 +3,9 @@
 //! It owns subscriptions, sequence numbers, the question whether each book is proved current, and the commands that keep it
 //! so. Each [`Input`] becomes exactly one [`Body`]; what must be sent is appended to `transmit`. It runs behind the journal,
 //! so a replay runs it again on the same inputs and must get the same bodies: time comes only from `at`, and nothing is
-//! iterated in hash order. It keeps no levels: a book is the engine's, its trustworthiness is ours.
+//! iterated in hash order. It keeps no levels: a book is the engine's, its trustworthiness is ours. It also knows which order
+//! is which (the engine's number, our client order id, the venue's id), so that answers of REST and messages of the socket
+//! reach the engine as the same reports.
 //!
 //! Rules (PROTOCOL.md 2.3 to 2.5): `seq` counts per subscription over all its markets, and acknowledgements and errors use
 //! numbers up. A skipped or repeated number makes every book of the subscription stale at that very message. Only a new

@@ -10,6 +10,7 @@ use isobar_engine::venue::{
     OrderReport, OrderStatus, RejectReason, Request, RequestKind, TradeId, VenueFill, VenueOrder,
 };
 use isobar_kalshi::protocol::Transmit;
+use proptest::prelude::*;
 use support::{BRACKET, Bench, TAIL};
 
 const M0: MarketId = MarketId(0);
@@ -383,4 +384,25 @@ fn markets_are_read_anew_when_they_open_and_close_and_when_their_facts_change() 
     assert!(bench.sent.is_empty());
     bench.frame(&day("KXHIGHCHI"));
     assert_eq!(bench.sent, relist, "a new day of a listed series");
+}
+
+proptest! {
+    /// Whatever is answered: one report about the order that was asked about, and nothing is taken for a success that does
+    /// not name our order.
+    #[test]
+    fn any_answer_has_a_report(status in 100u16..600, body in ".{0,80}", which in 0usize..5) {
+        let decrease = Request::Decrease { order: ORDER, to: contracts(1) };
+        let renew = Request::Renew { order: ORDER, expires: Timestamp(1) };
+        let request = [create(), cancel(), decrease, renew, find()][which];
+        let told = placed().answer(request, status, &body);
+        let success = matches!(
+            told,
+            OrderReport::Accepted { .. } | OrderReport::Cancelled { .. } | OrderReport::Decreased { .. }
+                | OrderReport::Renewed | OrderReport::State { .. } | OrderReport::Absent
+        );
+        prop_assert!(!success, "{told:?}");
+        let cut = created("r1-7", "0.00", "10.00");
+        let cut = &cut[..usize::from(status) % cut.len()];
+        prop_assert_eq!(bench().answer(create(), 201, cut), OrderReport::Unknown(RequestKind::Create));
+    }
 }

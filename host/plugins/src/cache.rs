@@ -1,9 +1,8 @@
-//! Components and their compiled code, kept by hash in one folder: `<hash>.wasm` and `<hash>-<engine>.cwasm`.
+//! Compiled code of components, kept by the hash of their bytes in one folder: `<hash>-<engine>.cwasm`.
 //!
-//! The bytes are kept so that a run can be repeated and a swap undone; the code, so that a component is compiled once.
-//! A damaged or foreign file is treated as absent.
+//! A component is compiled once. A damaged or foreign file is treated as absent. The bytes themselves are the run's to keep.
 
-use crate::error::{Error, Refusal};
+use crate::error::Error;
 use isobar_engine::units::Digest;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,7 +13,7 @@ use wasmtime::component::Component;
 
 const CHECKSUM_BYTES: usize = 32;
 
-/// A folder of components by hash.
+/// A folder of compiled code.
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -29,18 +28,6 @@ impl Cache {
         let mut settings = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut settings);
         Ok(Self { folder: folder.to_owned(), engine: format!("{:016x}", settings.finish()) })
-    }
-
-    /// The bytes kept under a hash.
-    pub fn bytes(&self, hash: Digest) -> Result<Vec<u8>, Refusal> {
-        let bytes = fs::read(self.wasm(hash)).map_err(|_| Refusal::Unknown(hash))?;
-        if Digest::of(&bytes) == hash { Ok(bytes) } else { Err(Refusal::Unknown(hash)) }
-    }
-
-    /// Keeps the bytes of a component.
-    pub fn keep(&self, hash: Digest, bytes: &[u8]) -> io::Result<()> {
-        let path = self.wasm(hash);
-        if path.exists() { Ok(()) } else { write_whole(&path, bytes) }
     }
 
     /// Compiled code of an earlier time, where it is whole and made by this very engine.
@@ -60,10 +47,6 @@ impl Cache {
     pub fn keep_code(&self, hash: Digest, component: &Component) -> io::Result<()> {
         let code = component.serialize().map_err(io::Error::other)?;
         write_whole(&self.cwasm(hash), &[&Digest::of(&code).0[..], &code].concat())
-    }
-
-    fn wasm(&self, hash: Digest) -> PathBuf {
-        self.folder.join(format!("{hash}.wasm"))
     }
 
     fn cwasm(&self, hash: Digest) -> PathBuf {

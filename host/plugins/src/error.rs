@@ -39,9 +39,6 @@ pub enum Refusal {
         /// What the system says.
         source: io::Error,
     },
-    /// No component of this hash was ever kept.
-    #[error("no component {0} is kept here")]
-    Unknown(isobar_engine::units::Digest),
     /// More bytes than a component may have.
     #[error("larger than the {limit} bytes that a component may have")]
     TooLarge {

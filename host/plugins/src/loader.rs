@@ -62,7 +62,7 @@ pub struct Check {
 }
 
 impl Loader {
-    /// A loader that keeps components and compiled code in `folder`, or nowhere.
+    /// A loader that keeps compiled code in `folder`, or nowhere.
     ///
     /// # Errors
     /// The WebAssembly engine does not start, or the folder cannot be used.
@@ -80,19 +80,10 @@ impl Loader {
         self.load(&self.read(path)?)
     }
 
-    /// Loads the component kept under a hash, for a rerun or a step back.
-    ///
-    /// # Errors
-    /// [`Refusal::Unknown`] where it was never kept here, else as for any component.
-    pub fn recall(&self, hash: Digest) -> Result<Loaded, Refusal> {
-        let cache = self.cache.as_ref().ok_or(Refusal::Unknown(hash))?;
-        self.load(&cache.bytes(hash)?)
-    }
-
     /// Loads a component: compile, link, instantiate, describe, answer the probes twice.
     ///
     /// # Errors
-    /// Every reason of [`Refusal`] but [`Refusal::Unreadable`] and [`Refusal::Unknown`].
+    /// Every reason of [`Refusal`] but [`Refusal::Unreadable`].
     pub fn load(&self, bytes: &[u8]) -> Result<Loaded, Refusal> {
         let hash = Digest::of(bytes);
         let component = self.compile(hash, bytes)?;
@@ -117,11 +108,6 @@ impl Loader {
             component,
         };
         loaded.fuel_max = loaded.fuel_max.max(loaded.probed()?);
-        if let Some(cache) = &self.cache
-            && let Err(error) = cache.keep(hash, bytes)
-        {
-            tracing::warn!(%hash, %error, "a component could not be kept");
-        }
         Ok(loaded)
     }
 

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::feed::{FeedReader, FeedWriter};
 use crate::journal::Layout;
 use crate::slot::{SlotReader, SlotWriter};
+use isobar_engine::event::Input;
 use isobar_engine::units::Digest;
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -48,6 +49,17 @@ impl Run {
             return Ok(run);
         }
         Err(Error::Absent { path: folder.to_owned(), what: "is not a run: it has no feed journal" })
+    }
+
+    /// The random identity of the run, from the opening record of its feed.
+    ///
+    /// Errors: [`Error::Absent`] where there is no opening record.
+    pub fn identity(&self) -> Result<String> {
+        let mut reader = self.read_feed()?;
+        match reader.next()?.map(|record| record.input) {
+            Some(Input::Opening(opening)) => Ok(opening.run),
+            _ => Err(Error::Absent { path: self.folder.clone(), what: "has no opening record" }),
+        }
     }
 
     /// The run's folder.

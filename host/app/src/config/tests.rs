@@ -1,6 +1,9 @@
 //! Tests of the configuration.
 
 use super::*;
+use isobar_engine::orders::LiveSettings;
+use isobar_engine::risk::Window;
+use isobar_engine::units::{Price, Quantity};
 
 fn parse(text: &str) -> Result<Config, Error> {
     Config::parse(text, Path::new("desk/isobar.toml"), None)
@@ -44,7 +47,24 @@ fn the_example_says_what_is_documented() {
             cooldown: 30 * SECOND,
             forecast_age: 36 * 3_600 * SECOND,
         },
-        limits: Limits { position: Quantity::contracts(50), order: Quantity::contracts(50), open_orders: 200 },
+        limits: Limits {
+            order: Quantity::contracts(50),
+            order_notional: Money::dollars(1_000),
+            position: Quantity::contracts(50),
+            city_day_contracts: Quantity::contracts(10_000),
+            city_day_loss: Money::dollars(10_000),
+            day_notional: Money::dollars(1_000_000),
+            exposure: Money::dollars(100_000),
+            open_orders: 200,
+            collar: Price::ONE,
+            orders_per_second: 1_000,
+            orders_per_minute: 10_000,
+            daily_loss: Money::dollars(100_000),
+            skew: 60 * SECOND,
+            before_close: 0,
+            windows: vec![],
+        },
+        live: None,
         paper: Paper { latency: Duration::from_millis(50), queue: Queue::Never, starting_cash: Money::dollars(1_000) },
         fees: Fees::Venue,
         run_dir: PathBuf::from("desk/runs"),
@@ -76,6 +96,27 @@ fn the_example_shows_every_key() {
         "MAX_POSITION_PER_MARKET",
         "max_order_contracts",
         "max_open_orders",
+        "max_order_usd",
+        "max_city_day_contracts",
+        "max_city_day_loss_usd",
+        "max_day_traded_usd",
+        "max_exposure_usd",
+        "max_daily_loss_usd",
+        "max_collar_usd",
+        "max_orders_per_second",
+        "max_orders_per_minute",
+        "max_clock_skew_sec",
+        "stop_before_close_sec",
+        "no_trading_utc",
+        "slot",
+        "order_ttl_sec",
+        "renew_when_left_sec",
+        "patience_sec",
+        "retry_sec",
+        "retry_most_sec",
+        "read_lag_sec",
+        "read_account_sec",
+        "read_timeout_sec",
         "latency_ms",
         "queue",
         "starting_cash_usd",
@@ -186,4 +227,67 @@ fn a_library_of_the_environment_counts_where_the_file_names_none() {
 fn a_file_that_is_not_there_is_named() {
     let error = Config::load(Path::new("no/such/file.toml")).expect_err("not there").to_string();
     assert!(error.starts_with("no/such/file.toml: "), "{error}");
+}
+
+/// `[limits]` with every key, as the example shows them.
+fn every_limit() -> String {
+    let table = EXAMPLE.split("[limits]").nth(1).expect("it is in there").split("# Live trading").next();
+    format!("[limits]{}", table.expect("live comes after it"))
+}
+
+#[test]
+fn live_trading_needs_every_limit_to_be_written() {
+    let limits = every_limit();
+    let live = "[live]\nslot = \"edge\"\n";
+    let config = with_slot(&format!("{limits}{live}")).expect("every limit is written").live.expect("live");
+    let settings = LiveSettings {
+        ttl: 120 * SECOND,
+        renew_left: 60 * SECOND,
+        patience: 3 * SECOND,
+        retry: SECOND,
+        retry_most: 30 * SECOND,
+        margin: 2 * SECOND,
+        read_every: 60 * SECOND,
+        read_again: 15 * SECOND,
+    };
+    assert_eq!(config, Live { slot: "edge".to_owned(), settings });
+    let keys: Vec<&str> = limits
+        .lines()
+        .filter(|l| !l.starts_with('#'))
+        .filter_map(|l| l.split_once(" = "))
+        .map(|(key, _)| key)
+        .collect();
+    assert_eq!(keys.len(), 15);
+    for key in keys {
+        let without: String =
+            limits.lines().filter(|line| !line.starts_with(key)).map(|line| format!("{line}\n")).collect();
+        let complaint = complaint(&format!("{without}{live}"));
+        assert!(complaint.contains(&format!("limits.{key} has to be written")), "{complaint}");
+        assert!(with_slot(&without).is_ok(), "paper has a default for {key}");
+    }
+}
+
+#[test]
+fn a_live_table_that_makes_no_sense_is_refused() {
+    let with = |live: &str| complaint(&format!("{}[live]\n{live}", every_limit()));
+    assert!(with("slot = \"nobody\"").contains("no slot is named \"nobody\""));
+    assert!(with("slot = \"edge\"\norder_ttl_sec = 30").contains("has to be less than"));
+    assert!(with("slot = \"edge\"\norder_ttl_sec = 90.5").contains("90.5 is not a whole number"));
+    assert!(with("slot = \"edge\"\nretry_sec = 40").contains("retry_most_sec"));
+    assert!(with("order_ttl_sec = 30").contains("the key slot is missing"));
+}
+
+#[test]
+fn times_without_trading_are_stretches_of_the_week() {
+    let windows =
+        |text: &str| with_slot(&format!("[limits]\nno_trading_utc = {text}")).map(|config| config.limits.windows);
+    let day = 86_400;
+    let thursday = Window { from: 3 * day + 7 * 3_600, until: 3 * day + 10 * 3_600 };
+    assert_eq!(windows("[\"Thu 07:00-10:00\"]").expect("a window"), [thursday]);
+    let weekend = Window { from: 5 * day + 22 * 3_600, until: 2 * 3_600 };
+    assert_eq!(windows("[\"Sat 22:00-Mon 02:00\"]").expect("a window"), [weekend]);
+    for wrong in ["Thu", "Thu 7:00-10:00", "Thu 10:00-07:00", "Thu 07:00-07:00", "Thu 25:00-26:00", "thu 07:00-10:00"] {
+        let complaint = windows(&format!("[{wrong:?}]")).expect_err(wrong).to_string();
+        assert!(complaint.contains(wrong) && complaint.contains("Thu 07:00-10:00"), "{complaint}");
+    }
 }

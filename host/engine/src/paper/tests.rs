@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::event::{Level, StaleReason};
-use crate::market::Ladder;
+use crate::market::{FeeSchedule, Ladder};
 use Side::{Ask, Bid};
 
 const MARKET: MarketId = MarketId(0);
@@ -15,7 +15,7 @@ struct Floor {
     now: Timestamp,
     placed: u64,
     maker_ppm: u32,
-    out: Vec<PaperEvent>,
+    out: Vec<OrderEvent>,
 }
 
 fn cents(cents: u16) -> Price {
@@ -43,7 +43,7 @@ impl Floor {
         let id = OrderId(self.placed);
         let fees = FeeSchedule::Quadratic { taker_ppm: 70_000, maker_ppm: self.maker_ppm };
         let (price, quantity) = (cents(price), Quantity::contracts(contracts));
-        let order = PaperOrder { id, decision: 1, market: MARKET, side, price, quantity, take, fees };
+        let order = NewOrder { id, decision: 1, market: MARKET, side, price, quantity, take, fees };
         self.paper.place(order, self.now);
         id
     }
@@ -83,10 +83,10 @@ impl Floor {
 
     fn told(&mut self) -> Vec<String> {
         let tell = |event| match event {
-            PaperEvent::Filled { order, price, quantity, taker, .. } => {
+            OrderEvent::Filled { order, price, quantity, taker, .. } => {
                 format!("{} {} {quantity} @ {price}", order.0, if taker { "took" } else { "made" })
             }
-            PaperEvent::Cancelled { order, remaining, reason, .. } => format!("{} {reason:?} {remaining}", order.0),
+            OrderEvent::Cancelled { order, remaining, reason, .. } => format!("{} {reason:?} {remaining}", order.0),
         };
         self.out.drain(..).map(tell).collect()
     }
@@ -419,8 +419,8 @@ fn the_rounding_of_fees_runs_over_all_fills_of_an_order() {
     let trade = Trade { market: MARKET, price: cents(52), quantity: Quantity::contracts(1), taker: Ask };
     (0..4).for_each(|_| floor.paper.on_trade(&trade, &mut floor.out));
     let fees = floor.out.iter().map(|event| match event {
-        PaperEvent::Filled { fee, .. } => fee.micros(),
-        PaperEvent::Cancelled { .. } => panic!("nothing was cancelled"),
+        OrderEvent::Filled { fee, .. } => fee.micros(),
+        OrderEvent::Cancelled { .. } => panic!("nothing was cancelled"),
     });
     assert_eq!(fees.collect::<Vec<_>>(), [4_400, 4_400, 4_400, 4_300], "128 overpaid, 100 of them given back");
 }

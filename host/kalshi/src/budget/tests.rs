@@ -6,7 +6,7 @@ use proptest::prelude::*;
 const COSTS: Costs = Costs::DOCUMENTED;
 
 fn budget(limits: &Limits, shares: Shares) -> Budget {
-    Budget::new(limits, COSTS, shares).expect("room for an order")
+    Budget::new(limits, COSTS, shares, at(0)).expect("room for an order")
 }
 
 fn at(millis: i64) -> Timestamp {
@@ -27,7 +27,6 @@ fn a_new_budget_has_nothing_and_fills_to_its_capacity_less_the_jitter() {
 fn creates_leave_the_reserve_and_cancels_spend_it() {
     let shares = Shares { reserve: 20, renewals: 25, jitter: 0 };
     let mut budget = budget(&Limits::BASIC, shares);
-    budget.write_tokens(at(0));
     let created = (0..100).filter(|_| budget.write(at(1_000), Rank::Place, COSTS.create)).count();
     let cancelled = (0..100).filter(|_| budget.write(at(1_000), Rank::Cancel, COSTS.cancel)).count();
     assert_eq!((created, cancelled), (8, 10));
@@ -63,7 +62,7 @@ fn the_expiry_follows_from_the_number_of_quotes_or_is_refused() {
     let plan = RenewalPlan::new(&Limits::BASIC, &COSTS, &none, 1, (0, 60 * SECOND), 0);
     assert_eq!(plan, Err(BudgetError::NoShare));
     assert!(matches!(
-        Budget::new(&Limits::BASIC, COSTS, Shares { reserve: 95, renewals: 25, jitter: 0 }),
+        Budget::new(&Limits::BASIC, COSTS, Shares { reserve: 95, renewals: 25, jitter: 0 }, at(0)),
         Err(BudgetError::Reserve { capacity: 100, reserve: 95, cost: 10 })
     ));
 }
@@ -71,7 +70,6 @@ fn the_expiry_follows_from_the_number_of_quotes_or_is_refused() {
 #[test]
 fn a_429_of_the_venue_empties_our_bucket_too() {
     let mut budget = budget(&Limits::BASIC, Shares { reserve: 0, renewals: 25, jitter: 0 });
-    budget.write_tokens(at(0));
     assert_eq!(budget.write_tokens(at(5_000)), 100);
     budget.write_limited(at(5_000));
     assert_eq!(budget.write_tokens(at(5_000)), 0);
@@ -104,7 +102,6 @@ proptest! {
     fn the_venue_never_sees_more_than_its_bucket_holds(limits in limits(), begin in 0u32..=100, wishes in wishes()) {
         let mut ours = budget(&limits, Shares::usual(&limits, &COSTS));
         let mut venue = Bucket { level: i64::from(limits.write.capacity * begin / 100) * SECOND, ..Bucket::full(limits.write) };
-        ours.write_tokens(at(0));
         venue.tokens(at(0));
         let mut arrivals = Vec::new();
         let mut now = 0;
@@ -126,7 +123,6 @@ proptest! {
     fn the_reserve_is_never_spent_by_others(limits in limits(), wishes in wishes()) {
         let shares = Shares::usual(&limits, &COSTS);
         let mut ours = budget(&limits, shares);
-        ours.write_tokens(at(0));
         let mut now = 3_000;
         for (kind, wait, _) in wishes {
             now += wait;

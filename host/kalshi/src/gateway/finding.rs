@@ -17,8 +17,10 @@ use isobar_engine::units::{SECOND, Timestamp};
 #[derive(Debug)]
 pub(super) struct Finding {
     pub order: OrderId,
-    /// Where to look and since when, if this process placed it.
-    hint: Option<(MarketId, Timestamp)>,
+    /// Where to look, if this process placed it.
+    market: Option<MarketId>,
+    /// Since when to look.
+    since: Timestamp,
     /// What a single order's read must be newer than, and what an absence must, by the venue's clock.
     asked: Timestamp,
     settled: Timestamp,
@@ -41,18 +43,19 @@ pub(super) enum Found {
 }
 
 impl Finding {
-    /// `ahead`: how far the venue's clock is ahead of ours.
+    /// `ahead`: how far the venue's clock is ahead of ours. `since`: it was not placed before.
     pub(super) fn new(
         order: OrderId,
         now: Timestamp,
         ahead: i64,
-        hint: Option<(MarketId, Timestamp)>,
+        (market, since): (Option<MarketId>, Timestamp),
         settings: &Settings,
     ) -> Self {
         let asked = now.plus(ahead);
         Self {
             order,
-            hint,
+            market,
+            since,
             asked,
             settled: asked.plus(settings.settle),
             as_of: None,
@@ -71,13 +74,10 @@ impl Finding {
         if let Some(placed) = protocol.placed(self.order) {
             return (format!("/portfolio/orders/{}", escaped(&placed.id)), String::new());
         }
-        let mut query = PAGE.to_owned();
-        if let Some((market, since)) = self.hint {
-            if let Some(ticker) = protocol.ticker(market) {
-                query += &format!("&ticker={}", escaped(ticker));
-            }
-            // A minute for clocks that differ.
-            query += &format!("&min_ts={}", since.0.div_euclid(SECOND) - 60);
+        // A minute for clocks that differ.
+        let mut query = format!("{PAGE}&min_ts={}", self.since.0.div_euclid(SECOND) - 60);
+        if let Some(ticker) = self.market.and_then(|market| protocol.ticker(market)) {
+            query += &format!("&ticker={}", escaped(ticker));
         }
         if !self.cursor.is_empty() {
             query += &format!("&cursor={}", escaped(&self.cursor));

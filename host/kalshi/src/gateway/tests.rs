@@ -191,7 +191,7 @@ struct World {
 impl World {
     fn new(limits: Limits) -> Self {
         let costs = Costs::DOCUMENTED;
-        let budget = Budget::new(&limits, costs, Shares::usual(&limits, &costs)).expect("room");
+        let budget = Budget::new(&limits, costs, Shares::usual(&limits, &costs), Timestamp(START)).expect("room");
         let settings = Settings::usual("/trade-api/v2".into(), Some("og_1".into()), 7);
         Self {
             gateway: Gateway::new(settings, budget, Timestamp(START)),
@@ -239,7 +239,11 @@ impl World {
 
     /// Lets time pass until nothing is left to do, or for `seconds`.
     fn run(&mut self, seconds: i64) {
-        let end = self.now.plus(seconds * SECOND);
+        self.run_for(seconds * SECOND);
+    }
+
+    fn run_for(&mut self, nanos: i64) {
+        let end = self.now.plus(nanos);
         loop {
             self.pump();
             let answer = self.under_way.front().map(|(at, ..)| *at);
@@ -469,7 +473,8 @@ fn the_account_is_read_until_two_rounds_agree() {
     world.submit(create(1));
     world.run(1);
     world.submit(Request::ReadAccount);
-    world.run(1);
+    // In the midst of the first round, after its orders were read.
+    world.run_for(17 * SECOND / 1_000);
     world.submit(create(2));
     world.run(10);
     let accounts: Vec<_> = world

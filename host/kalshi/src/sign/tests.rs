@@ -2,6 +2,8 @@
 //! to no account.
 
 use super::*;
+use crate::gateway::Link;
+use crate::rest::Rest;
 use ring::signature::{ED25519, KeyPair, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use std::time::{Duration, Instant};
 
@@ -94,7 +96,13 @@ fn nothing_that_is_printed_shows_a_key_or_a_signature() {
     let taken = wait(&mut ahead, NOW);
     assert_eq!(taken, headers);
     let damaged = Credentials::from_pem("id", ED25519_PEM.replace('=', "").replace("MC", "MD").as_bytes());
+    let link =
+        Link::new("http://localhost/trade-api/v2", Duration::from_secs(1), Arc::clone(&key), 1, Reuse::WithinLife);
+    let rest = Rest::new("http://localhost/trade-api/v2", Duration::from_secs(1)).expect("an address");
+    let rest = rest.with_key(Arc::clone(&key), || NOW);
     let shown = [
+        format!("{link:?} {link:#?}"),
+        format!("{rest:?} {rest:#?}"),
         format!("{key:?} {key:#?}"),
         format!("{headers:?} {headers:#?}"),
         format!("{ahead:?} {ahead:#?}"),

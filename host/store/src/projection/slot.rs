@@ -151,6 +151,12 @@ impl Rows<'_> {
             Report::Settled { market, position, value, payout } => {
                 self.settle(market, position, value, payout).await?;
             }
+            // The position counts; there is no order of ours that it belongs to.
+            Report::ForeignFill { market, side, price, quantity, fee, position } => {
+                self.hold(market, position, paid(side, price, quantity), fee).await?;
+            }
+            // For the journal and the screen; no table holds them yet.
+            Report::Notice(_) => {}
             Report::Stopped { faults } => {
                 let query = sqlx::query("UPDATE slots SET stopped_at = $1, faults = $2 WHERE slot = $3");
                 let query = query.bind(place.at).bind(i64::from(faults)).bind(self.slot);
