@@ -178,20 +178,10 @@ impl Socket {
 
     /// Takes what comes until a message fits, and returns that one. Messages that came before are not asked.
     pub async fn until(&mut self, ledger: &mut Ledger<'_>, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        self.next_that(ledger, what, PATIENCE, fits).await
-    }
-
-    async fn next_that(
-        &mut self,
-        ledger: &mut Ledger<'_>,
-        what: &str,
-        patience: Duration,
-        fits: impl Fn(&Value) -> bool,
-    ) -> Value {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Some(message) = self.next(ledger, left).await else { panic!("{what} did not come within {patience:?}") };
+            let Some(message) = self.next(ledger, left).await else { panic!("{what} did not come within {PATIENCE:?}") };
             if fits(&message) {
                 return message;
             }
@@ -205,20 +195,9 @@ impl Socket {
 
     /// Whether something that fits was told, then or now.
     pub async fn heard(&mut self, ledger: &mut Ledger<'_>, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        self.within(ledger, what, PATIENCE, fits).await
-    }
-
-    /// The same with another patience.
-    pub async fn within(
-        &mut self,
-        ledger: &mut Ledger<'_>,
-        what: &str,
-        patience: Duration,
-        fits: impl Fn(&Value) -> bool,
-    ) -> Value {
         match self.told.iter().find(|message| fits(message)) {
             Some(message) => message.clone(),
-            None => self.next_that(ledger, what, patience, fits).await,
+            None => self.until(ledger, what, fits).await,
         }
     }
 

@@ -115,23 +115,24 @@ struct Members {
 impl Members {
     fn new() -> Self {
         let members = [
-            ("0a000000-0000-4000-8000-000000000001", KeyKind::Ed25519, RICH, Tier::Unlimited),
-            ("0a000000-0000-4000-8000-000000000002", KeyKind::Rsa, RICH, Tier::Unlimited),
-            ("0a000000-0000-4000-8000-000000000003", KeyKind::Ed25519, POOR, Tier::Basic),
+            (KeyKind::Ed25519, RICH, Tier::Unlimited),
+            (KeyKind::Rsa, RICH, Tier::Unlimited),
+            (KeyKind::Ed25519, POOR, Tier::Basic),
         ];
         let mut accounts = Vec::new();
-        let credentials = members.map(|(id, kind, dollars, tier)| {
-            let (private, public) = isobar_sim::generate(kind).expect("randomness");
-            accounts.push(AccountConfig { keys: vec![(id.to_owned(), public)], cash: Money::new(dollars * 1_000_000), tier });
-            Credentials::from_pem(id, private.as_bytes()).expect("a generated key")
+        let credentials = members.map(|(kind, dollars, tier)| {
+            let made = isobar_sim::generate(kind).expect("randomness");
+            let cash = Money::new(dollars * 1_000_000);
+            accounts.push(AccountConfig { keys: vec![(made.id.clone(), made.public)], cash, tier });
+            Credentials::from_pem(&made.id, made.private_pem.as_bytes()).expect("a generated key")
         });
         Self { credentials, accounts }
     }
 
-    /// An exchange for these members, `factor` times as fast as the wall's clock.
-    fn exchange(&self, factor: u32) -> (Running, World<'_>) {
+    /// An exchange for these members, at the pace of the wall's clock.
+    fn exchange(&self) -> (Running, World<'_>) {
         let config = Config {
-            speed: Speed::Factor(factor),
+            speed: Speed::Factor(1),
             accounts: self.accounts.clone(),
             unsigned_feed: false,
             ..Config::default()
@@ -166,20 +167,15 @@ fn the_examples_of_the_specification_are_valid() {
 async fn every_answer_and_every_message_is_as_specified() {
     let Some(spec) = Spec::at_hand() else { return };
     let (members, ledger) = (Members::new(), &mut Ledger::new(&spec));
-    {
-        let (_running, world) = members.exchange(1);
-        let tickers = scenario::look(&Client::new(&world.host, None), ledger).await;
-        let mut socket = scenario::subscribe(&world, ledger, &tickers).await;
-        scenario::trade(&world, ledger, &mut socket, &tickers).await;
-        scenario::refusals(&world, ledger, &tickers).await;
-        scenario::pauses(&world, ledger, &mut socket, &tickers).await;
-        socket.drain(ledger).await;
-    }
-    {
-        let (_running, world) = members.exchange(3_600);
-        let tickers = scenario::look(&Client::new(&world.host, None), ledger).await;
-        scenario::settle(&world, ledger, &tickers).await;
-    }
+    let (_running, world) = members.exchange();
+    let tickers = scenario::look(&Client::new(&world.host, None), ledger).await;
+    let mut socket = scenario::subscribe(&world, ledger, &tickers).await;
+    scenario::trade(&world, ledger, &mut socket, &tickers).await;
+    scenario::refusals(&world, ledger, &tickers).await;
+    scenario::lifecycle(&world, ledger, &mut socket, &tickers).await;
+    scenario::settle(&world, ledger, &mut socket, &tickers).await;
+    scenario::look(&Client::new(&world.host, Some(world.taker)), ledger).await;
+    socket.drain(ledger).await;
     report(&spec, ledger);
 }
 
@@ -223,7 +219,7 @@ async fn refusals_are_the_captured_ones() {
     let folder = isobar_tests::data().expect("it was there").join("rest/demo_2026-06");
     let captures = captured::refusals(&folder);
     let (members, ledger) = (Members::new(), &mut Ledger::new(&spec));
-    let (_running, world) = members.exchange(1);
+    let (_running, world) = members.exchange();
     let tickers = scenario::look(&Client::new(&world.host, None), ledger).await;
     for (name, capture) in &captures {
         let answer = captured::repeat(&world, ledger, &tickers[2], name, capture).await;

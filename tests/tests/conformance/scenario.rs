@@ -55,8 +55,6 @@ pub fn order(ticker: &str, side: &str, price: &str, count: &str, more: Value) ->
 }
 
 const ORDERS: &str = "/portfolio/events/orders";
-/// Longer than the rest of a day of the exchange that plays it fast.
-const DAY: Duration = Duration::from_secs(120);
 
 /// Places an order and returns its id.
 async fn place(client: &Client<'_>, ledger: &mut Ledger<'_>, order: Value) -> String {
@@ -142,6 +140,16 @@ async fn room(client: &Client<'_>, tickers: &[String]) -> (String, i64) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("no market has room between its best bid and its best ask");
+}
+
+/// Another market in which a bid of a cent is behind others.
+async fn deep(client: &Client<'_>, tickers: &[String], but: &str) -> String {
+    for ticker in tickers.iter().filter(|ticker| *ticker != but) {
+        if best(client, ticker).await.0 >= 5 {
+            return ticker.clone();
+        }
+    }
+    panic!("only one market has bids");
 }
 
 /// Every command and every refusal of one.
@@ -312,72 +320,80 @@ pub async fn refusals(world: &World<'_>, ledger: &mut Ledger<'_>, tickers: &[Str
     assert!(statuses.contains(&429), "{statuses:?}");
 }
 
-/// Pauses of a market, of trading and of the exchange, with what each refuses; then an early close.
-pub async fn pauses(world: &World<'_>, ledger: &mut Ledger<'_>, socket: &mut Socket, tickers: &[String]) {
+/// What happens to markets and not to orders, and what it does to orders all the same: pauses, other strikes, another grid,
+/// new markets, an early close.
+pub async fn lifecycle(world: &World<'_>, ledger: &mut Ledger<'_>, socket: &mut Socket, tickers: &[String]) {
     let maker = &Client::new(&world.host, Some(world.maker));
     let (ticker, _) = &room(maker, tickers).await;
-    let last = tickers.iter().find(|other| *other != ticker).expect("six markets");
-    let pause = |what: Value| async move { maker.control("POST", "/pause", Some(what)).await.good() };
-    let event = |ticker: &str, event: &str| {
-        let (ticker, event) = (ticker.to_owned(), event.to_owned());
-        move |told: &Value| told["msg"]["market_ticker"] == *ticker && told["msg"]["event_type"] == *event
+    let last = &deep(maker, tickers, ticker).await;
+    let control = |path: &'static str, what: Value| async move { maker.control("POST", path, Some(what)).await.good() };
+    let event = |ticker: &str, event: &'static str| {
+        let ticker = ticker.to_owned();
+        move |told: &Value| told["msg"]["market_ticker"] == *ticker && told["msg"]["event_type"] == event
     };
     let bid = || order(ticker, "bid", "0.0100", "1.00", json!({}));
     let rests = place(maker, ledger, bid()).await;
 
-    pause(json!({"what": "market", "ticker": ticker})).await;
+    control("/market", json!({"act": "pause", "ticker": ticker})).await;
     socket.heard(ledger, "a pause", event(ticker, "deactivated")).await;
     maker.get(ledger, &format!("/markets/{ticker}")).await.good();
     assert!(maker.post(ledger, ORDERS, bid()).await.status >= 400, "a paused market takes no order");
-    pause(json!({"what": "resume_market", "ticker": ticker})).await;
+    control("/market", json!({"act": "resume", "ticker": ticker})).await;
     socket.heard(ledger, "its end", event(ticker, "activated")).await;
     let read = maker.get(ledger, &format!("/portfolio/orders/{rests}")).await.good();
     assert_eq!(read["order"]["status"], "canceled", "orders do not survive the pause of their market");
 
     let rests = place(maker, ledger, bid()).await;
-    pause(json!({"what": "trading"})).await;
+    control("/pause", json!({"what": "trading"})).await;
     maker.get(ledger, "/exchange/status").await.good();
     assert!(maker.post(ledger, ORDERS, bid()).await.status >= 400, "no order while trading pauses");
     let amend = json!({"ticker": ticker, "side": "bid", "price": "0.0200", "count": "1.00"});
     assert!(maker.post(ledger, &format!("{ORDERS}/{rests}/amend"), amend).await.status >= 400);
     maker.delete(ledger, &format!("{ORDERS}/{rests}"), None).await.good();
-    pause(json!({"what": "exchange"})).await;
+    control("/pause", json!({"what": "exchange"})).await;
     maker.get(ledger, "/exchange/status").await.good();
     assert_eq!(maker.post(ledger, ORDERS, bid()).await.status, 503, "nothing changes while the exchange pauses");
-    pause(json!({"what": "resume"})).await;
+    control("/pause", json!({"what": "resume"})).await;
 
-    pause(json!({"what": "close_market", "ticker": last, "in_s": 0})).await;
+    control("/market", json!({"act": "structure", "ticker": last, "tapered": true})).await;
+    socket.heard(ledger, "another grid", event(last, "price_level_structure_updated")).await;
+    control("/market", json!({"act": "strike", "ticker": last, "floor": 70, "cap": 71})).await;
+    socket.heard(ledger, "other strikes", event(last, "metadata_updated")).await;
+    let listed = maker.get(ledger, &format!("/markets/{last}")).await.good();
+    assert_eq!(listed["market"]["floor_strike"], 70, "{listed}");
+    control("/day", json!({"date": "2026-07-09", "high": 88})).await;
+    socket.heard(ledger, "a new event", |told| told["type"] == "event_lifecycle").await;
+    socket.heard(ledger, "a new market", |told| told["msg"]["event_type"] == "created").await;
+    maker.get(ledger, "/markets?status=unopened&limit=5").await.good();
+
+    // Deaths of orders: by their own time, and by the close of their market.
+    let (_, seconds) = clock(maker).await;
+    place(maker, ledger, order(ticker, "bid", "0.0100", "1.00", json!({"expiration_time": seconds + 2}))).await;
+    place(maker, ledger, order(last, "bid", "0.0100", "1.00", json!({}))).await;
+    control("/market", json!({"act": "close", "ticker": last, "in_s": 1})).await;
     socket.heard(ledger, "an early close", event(last, "close_date_updated")).await;
+    for reason in ["CloseCancel", "ExpiryCancel"] {
+        socket.heard(ledger, reason, |told| told["msg"]["last_update_reason"] == reason).await;
+    }
     let late = order(last, "bid", "0.0100", "1.00", json!({}));
     assert!(maker.post(ledger, ORDERS, late).await.status >= 400, "a closed market takes no order");
+    maker.get(ledger, "/markets?status=closed&limit=5").await.good();
 }
 
-/// From a position to its payment: the exchange plays the rest of its day meanwhile.
-pub async fn settle(world: &World<'_>, ledger: &mut Ledger<'_>, tickers: &[String]) {
+/// From a position to its payment.
+pub async fn settle(world: &World<'_>, ledger: &mut Ledger<'_>, socket: &mut Socket, tickers: &[String]) {
     let maker = &Client::new(&world.host, Some(world.maker));
     let taker = &Client::new(&world.host, Some(world.taker));
-    let mut socket = Socket::open(&world.host, world.maker).await;
-    for channel in ["market_lifecycle_v2", "user_orders", "market_positions"] {
-        socket.subscribe(ledger, channel, json!({})).await;
-    }
     let (ticker, inside) = &room(maker, tickers).await;
     let price = &cents(*inside);
     let quote = place(maker, ledger, order(ticker, "bid", price, "5.00", json!({}))).await;
     let ioc = json!({"time_in_force": "immediate_or_cancel"});
     taker.post(ledger, ORDERS, order(ticker, "ask", price, "5.00", ioc)).await.good();
     maker.delete(ledger, &format!("{ORDERS}/{quote}"), None).await;
-    // One that is still there when its market closes, and one that dies before.
-    let (_, seconds) = clock(maker).await;
-    let dies = json!({"expiration_time": seconds + 3_600});
-    place(maker, ledger, order(ticker, "bid", "0.0100", "1.00", json!({}))).await;
-    place(maker, ledger, order(ticker, "bid", "0.0100", "1.00", dies)).await;
-    for reason in ["ExpiryCancel", "CloseCancel"] {
-        let ends = |told: &Value| told["msg"]["last_update_reason"] == reason;
-        socket.within(ledger, reason, DAY, ends).await;
-    }
-    for event in ["determined", "settled"] {
+    for (act, event) in [("determine", "determined"), ("settle", "settled")] {
+        maker.control("POST", "/market", Some(json!({"act": act, "ticker": ticker, "yes": true}))).await.good();
         let fits = |told: &Value| told["msg"]["market_ticker"] == **ticker && told["msg"]["event_type"] == event;
-        socket.within(ledger, event, DAY, fits).await;
+        socket.heard(ledger, event, fits).await;
         maker.get(ledger, &format!("/markets/{ticker}")).await.good();
     }
     for account in [maker, taker] {
@@ -389,4 +405,5 @@ pub async fn settle(world: &World<'_>, ledger: &mut Ledger<'_>, tickers: &[Strin
         account.get(ledger, "/portfolio/balance").await.good();
     }
     maker.get(ledger, "/markets?status=settled&limit=5").await.good();
+    maker.get(ledger, "/events?status=settled&with_nested_markets=true").await.good();
 }
