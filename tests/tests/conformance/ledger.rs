@@ -42,8 +42,7 @@ const ERROR_BODIES: [Excuse; 3] = [
 ];
 
 /// Statuses of refusals that the specification does not list for every operation that answers with them.
-const STATUSES: [(u16, &str); 5] = [
-    (400, "captured: parameters are validated everywhere (PROTOCOL.md 3.1)"),
+const STATUSES: [(u16, &str); 4] = [
     (404, "captured: whatever is unknown is not found, series too"),
     (409, "a paused market refuses cancels and amends as it refuses creates (PROTOCOL.md 7.2)"),
     (429, "every endpoint draws on a bucket (PROTOCOL.md 3.7)"),

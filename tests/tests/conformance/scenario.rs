@@ -102,7 +102,8 @@ pub async fn look(client: &Client<'_>, ledger: &mut Ledger<'_>) -> Vec<String> {
     client.get(ledger, &format!("/markets/orderbooks?tickers={}&tickers={}", tickers[0], market)).await.good();
     client.get(ledger, &format!("/markets/trades?ticker={market}&limit=5")).await.good();
     let (_, end) = clock(client).await;
-    let start = end - 86_400;
+    // Until tomorrow: the candle of the present minute, hour and day has its end in the future.
+    let (start, end) = (end - 86_400, end + 86_400);
     for minutes in [1, 60, 1440] {
         let window = format!("start_ts={start}&end_ts={end}&period_interval={minutes}");
         client.get(ledger, &format!("/series/{series}/markets/{market}/candlesticks?{window}")).await.good();
@@ -318,6 +319,9 @@ pub async fn refusals(world: &World<'_>, ledger: &mut Ledger<'_>, tickers: &[Str
         statuses.push(poor.post(ledger, ORDERS, order).await.status);
     }
     assert!(statuses.contains(&429), "{statuses:?}");
+    // Its balance may be read once a second.
+    poor.get(ledger, "/portfolio/balance").await;
+    expect(poor.get(ledger, "/portfolio/balance").await, 429);
 }
 
 /// What happens to markets and not to orders, and what it does to orders all the same: pauses, other strikes, another grid,
@@ -350,9 +354,13 @@ pub async fn lifecycle(world: &World<'_>, ledger: &mut Ledger<'_>, socket: &mut 
     let amend = json!({"ticker": ticker, "side": "bid", "price": "0.0200", "count": "1.00"});
     assert!(maker.post(ledger, &format!("{ORDERS}/{rests}/amend"), amend).await.status >= 400);
     maker.delete(ledger, &format!("{ORDERS}/{rests}"), None).await.good();
+    control("/pause", json!({"what": "resume"})).await;
+
+    let rests = place(maker, ledger, bid()).await;
     control("/pause", json!({"what": "exchange"})).await;
     maker.get(ledger, "/exchange/status").await.good();
     assert_eq!(maker.post(ledger, ORDERS, bid()).await.status, 503, "nothing changes while the exchange pauses");
+    assert_eq!(maker.delete(ledger, &format!("{ORDERS}/{rests}"), None).await.status, 503, "cancels neither");
     control("/pause", json!({"what": "resume"})).await;
 
     control("/market", json!({"act": "structure", "ticker": last, "tapered": true})).await;
@@ -361,6 +369,13 @@ pub async fn lifecycle(world: &World<'_>, ledger: &mut Ledger<'_>, socket: &mut 
     socket.heard(ledger, "other strikes", event(last, "metadata_updated")).await;
     let listed = maker.get(ledger, &format!("/markets/{last}")).await.good();
     assert_eq!(listed["market"]["floor_strike"], 70, "{listed}");
+    let event_ticker = ticker.rsplit_once('-').expect("a market of an event").0;
+    for makers_pay in [json!(true), Value::Null] {
+        control("/fee", json!({"event_ticker": event_ticker, "makers_pay": makers_pay})).await;
+        socket.until(ledger, "another fee", |told| told["type"] == "event_fee_update").await;
+        maker.get(ledger, &format!("/events/{event_ticker}")).await.good();
+        maker.get(ledger, &format!("/events/fee_changes?event_ticker={event_ticker}")).await.good();
+    }
     control("/day", json!({"date": "2026-07-09", "high": 88})).await;
     socket.heard(ledger, "a new event", |told| told["type"] == "event_lifecycle").await;
     socket.heard(ledger, "a new market", |told| told["msg"]["event_type"] == "created").await;
