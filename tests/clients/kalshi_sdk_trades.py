@@ -97,11 +97,12 @@ async def feed(checks, told, maker, taker, ticker):
     """Two accounts meet inside the spread while the maker's feed runs."""
     client, auth, config = maker
     async with KalshiWebSocket(auth=auth, config=config).connect() as session:
-        newest = {}
-        reader = asyncio.create_task(follow(await session.orderbook(ticker), newest))
         fills = await session.subscribe_fill()
         orders = await session.subscribe_user_orders()
         positions = await session.subscribe_market_positions()
+        # Last, because the client throws away what comes while it waits for the answer to another subscription.
+        newest = {}
+        reader = asyncio.create_task(follow(await session.orderbook(ticker), newest))
         price = max(truth(told, ticker)[0], default=Decimal(0)) + Decimal("0.01")
         quote = await asyncio.to_thread(
             client.orders.create_v2, request=request(ticker, price, "5", post_only=True)
