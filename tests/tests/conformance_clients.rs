@@ -56,7 +56,8 @@ impl Exchange {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let address = format!("{}/markets?status=open&limit=1000", self.rest);
-        let page = runtime.block_on(async { reqwest::get(address).await.expect("an answer").text().await.expect("a body") });
+        let page =
+            runtime.block_on(async { reqwest::get(address).await.expect("an answer").text().await.expect("a body") });
         let page: Value = serde_json::from_str(&page).expect("JSON");
         let cents = |market: &Value, field: &str| {
             let price = market[field].as_str().expect("a price");
@@ -67,7 +68,10 @@ impl Exchange {
             bid >= 10 && ask <= 90 && ask - bid >= 2
         };
         let markets = page["markets"].as_array().expect("markets");
-        let found = markets.iter().filter(roomy).max_by_key(|market| cents(market, "yes_ask_dollars") - cents(market, "yes_bid_dollars"));
+        let found = markets
+            .iter()
+            .filter(roomy)
+            .max_by_key(|market| cents(market, "yes_ask_dollars") - cents(market, "yes_bid_dollars"));
         found.expect("a market with a spread")["ticker"].as_str().expect("a ticker").to_owned()
     }
 }

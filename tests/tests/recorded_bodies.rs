@@ -124,9 +124,10 @@ fn demo(name: &str, text: &str) -> Result<usize, String> {
         "auth__balance_alt_host" | "auth__balance_ok" | "auth__skew_minus5s" | "auth__skew_plus5s" => {
             let balance: wire::Balance = read(text)?;
             decimal("money", &balance.balance_dollars, convert::money)?;
-            balance.balance_breakdown.iter().try_for_each(|shard| {
-                decimal("money", &shard.balance, convert::money).map(|_| ())
-            })?;
+            balance
+                .balance_breakdown
+                .iter()
+                .try_for_each(|shard| decimal("money", &shard.balance, convert::money).map(|_| ()))?;
             Ok(balance.balance_breakdown.len())
         }
         "cleanup__stp_resting" | "orders__cancel_v2" => {
@@ -134,8 +135,12 @@ fn demo(name: &str, text: &str) -> Result<usize, String> {
             decimal("count", &cancelled.reduced_by, convert::quantity).map(|_| 1)
         }
         "exchange__status" => read::<wire::ExchangeStatus>(text).map(|_| 1),
-        "markets__page1" | "markets__page2" | "markets__single_filter_lastpage" | "markets__status_closed"
-        | "markets__status_open" | "markets__unauth_list" => markets(text),
+        "markets__page1"
+        | "markets__page2"
+        | "markets__single_filter_lastpage"
+        | "markets__status_closed"
+        | "markets__status_open"
+        | "markets__unauth_list" => markets(text),
         "markets__single" | "markets__unauth_single" => market(&read::<wire::MarketBody>(text)?.market).map(|()| 1),
         "orderbook__base" => {
             let (bids, asks) = convert::book(&read(text)?).map_err(|error| error.to_string())?;
@@ -145,7 +150,10 @@ fn demo(name: &str, text: &str) -> Result<usize, String> {
             let created: wire::OrderCreated = read(text)?;
             decimal("count", &created.fill_count, convert::quantity)?;
             decimal("count", &created.remaining_count, convert::quantity)?;
-            created.average_fill_price.iter().try_for_each(|price| decimal("price", price, convert::price).map(|_| ()))?;
+            created
+                .average_fill_price
+                .iter()
+                .try_for_each(|price| decimal("price", price, convert::price).map(|_| ()))?;
             created.average_fee_paid.iter().try_for_each(|fee| decimal("money", fee, convert::money).map(|_| ()))?;
             Ok(1)
         }
@@ -237,14 +245,14 @@ fn every_body_of_production_of_august_2026_is_read() {
                 .and_then(|()| value::<wire::BookBody>(&body["orderbook"]))
                 .and_then(|book| convert::book(&book).map_err(|error| error.to_string()))
                 .map(|(bids, asks)| bids.len() + asks.len()),
-            "portfolio_settlements_redacted" => value::<wire::SettlementsBody>(&body["payload"])
-                .and_then(|body| settlements(&body.settlements)),
+            "portfolio_settlements_redacted" => {
+                value::<wire::SettlementsBody>(&body["payload"]).and_then(|body| settlements(&body.settlements))
+            }
             "price_grids" => {
                 let grids = body["grids"].as_array().expect("grids").iter();
-                grids.map(|grid| convert::price_ladder(&value::<Vec<wire::PriceRange>>(&grid["price_ranges"])?)).try_fold(
-                    0,
-                    |count, ladder| ladder.map(|_| count + 1),
-                )
+                grids
+                    .map(|grid| convert::price_ladder(&value::<Vec<wire::PriceRange>>(&grid["price_ranges"])?))
+                    .try_fold(0, |count, ladder| ladder.map(|_| count + 1))
             }
             "series_fee_fields" => {
                 let payloads = body["payloads"].as_object().expect("payloads");
@@ -262,7 +270,8 @@ fn every_body_of_production_of_august_2026_is_read() {
             "occurrence_datetime_probe" => {
                 let pairs = body["period_pairs"].as_array().expect("pairs").iter();
                 let times = pairs.flat_map(|pair| ["period_close_time", "game_close_time"].map(|name| &pair[name]));
-                let mut times = times.map(|time| convert::time(time.as_str().unwrap_or_default()).ok_or(time.to_string()));
+                let mut times =
+                    times.map(|time| convert::time(time.as_str().unwrap_or_default()).ok_or(time.to_string()));
                 times.try_fold(0, |count, time| time.map(|_| count + 1))
             }
             other => Err(format!("nobody decided on {other}")),

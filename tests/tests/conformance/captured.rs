@@ -51,13 +51,7 @@ pub fn refusals(folder: &Path) -> BTreeMap<String, Capture> {
 }
 
 /// Asks the exchange what the demo exchange was asked. `market` has an ask below 0.99 dollars.
-pub async fn repeat(
-    world: &World<'_>,
-    ledger: &mut Ledger<'_>,
-    market: &str,
-    name: &str,
-    capture: &Capture,
-) -> Answer {
+pub async fn repeat(world: &World<'_>, ledger: &mut Ledger<'_>, market: &str, name: &str, capture: &Capture) -> Answer {
     let client = &Client::new(&world.host, Some(world.maker));
     let below = capture.path.strip_prefix("/trade-api/v2").expect("a path of the venue");
     match name {

@@ -181,7 +181,9 @@ impl Socket {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Some(message) = self.next(ledger, left).await else { panic!("{what} did not come within {PATIENCE:?}") };
+            let Some(message) = self.next(ledger, left).await else {
+                panic!("{what} did not come within {PATIENCE:?}")
+            };
             if fits(&message) {
                 return message;
             }

@@ -42,11 +42,19 @@ const ERROR_BODIES: [Excuse; 3] = [
 ];
 
 /// Statuses of refusals that the specification does not list for every operation that answers with them.
-const STATUSES: [(u16, &str); 4] = [
+const STATUSES: [(u16, &str); 6] = [
     (404, "captured: whatever is unknown is not found, series too"),
     (409, "a paused market refuses cancels and amends as it refuses creates (PROTOCOL.md 7.2)"),
     (429, "every endpoint draws on a bucket (PROTOCOL.md 3.7)"),
+    (502, "a gateway before a venue that is away (PROTOCOL.md 2.1)"),
     (503, "a paused exchange answers nothing that changes state (PROTOCOL.md 7.2)"),
+    (504, "a gateway before a venue that is slow"),
+];
+
+/// Bodies of gateways, which are no JSON; they come with 5xx alone.
+const GATEWAYS: [(&str, &str); 2] = [
+    ("page of a gateway", "an injected 5xx with a page of HTML, as gateways before a venue answer"),
+    ("silence of a gateway", "an injected 5xx without a body"),
 ];
 
 /// Requests that no operation of the specification answers.
@@ -124,9 +132,9 @@ impl<'s> Ledger<'s> {
         let blamed = |what: &str| vec![Fault { at: String::new(), what: what.to_owned() }];
         let spec = self.spec;
         let Some(operation) = spec.operation(method, path) else {
-            let outside = OUTSIDE.iter().find(|(verb, pattern, code, _)| {
-                *verb == method && *code == status && same_path(pattern, path)
-            });
+            let outside = OUTSIDE
+                .iter()
+                .find(|(verb, pattern, code, _)| *verb == method && *code == status && same_path(pattern, path));
             match outside {
                 Some((verb, pattern, ..)) => {
                     self.excused.insert(format!("{verb} {pattern}"));
@@ -149,11 +157,9 @@ impl<'s> Ledger<'s> {
         }
         match listed {
             None => self.blame(&what, body, &blamed("the operation has no such status")),
-            Some(None) if body.is_empty() => drop(self.kinds.entry(name).or_insert(Kind {
-                schema: json!({}),
-                socket: false,
-                instances: Vec::new(),
-            })),
+            Some(None) if body.is_empty() => {
+                drop(self.kinds.entry(name).or_insert(Kind { schema: json!({}), socket: false, instances: Vec::new() }))
+            }
             Some(None) => self.blame(&what, body, &blamed("the operation has no body")),
             Some(Some(schema)) => match serde_json::from_str(body) {
                 Err(error) => self.blame(&what, body, &blamed(&format!("no JSON: {error}"))),
@@ -170,6 +176,11 @@ impl<'s> Ledger<'s> {
 
     /// The body of a refusal: as the specification has it, or excused.
     fn refusal(&mut self, what: &str, body: &str, name: Option<String>) {
+        let server = what.rsplit(' ').next().is_some_and(|status| status.starts_with('5'));
+        if server && (body.is_empty() || body.starts_with("<html>")) {
+            self.excused.insert(GATEWAYS[usize::from(body.is_empty())].0.to_owned());
+            return;
+        }
         let Ok(instance) = serde_json::from_str::<Value>(body) else {
             return self.blame(what, body, &[Fault { at: String::new(), what: "no JSON".to_owned() }]);
         };
@@ -212,13 +223,14 @@ impl<'s> Ledger<'s> {
         }
         if name == "marketLifecycleV2" {
             let event = message["msg"]["event_type"].as_str().unwrap_or_default();
-            let misplaced = |(field, events): &&(&str, &[&str])| {
-                message["msg"].get(*field).is_some() && !events.contains(&event)
-            };
-            faults.extend(ONLY_WITH.iter().filter(misplaced).map(|(field, _)| Fault {
-                at: format!("/msg/{field}"),
-                what: format!("does not belong to {event}"),
-            }));
+            let misplaced =
+                |(field, events): &&(&str, &[&str])| message["msg"].get(*field).is_some() && !events.contains(&event);
+            faults.extend(
+                ONLY_WITH.iter().filter(misplaced).map(|(field, _)| Fault {
+                    at: format!("/msg/{field}"),
+                    what: format!("does not belong to {event}"),
+                }),
+            );
         }
         if !faults.is_empty() {
             self.blame(name, text, &faults);
@@ -265,7 +277,8 @@ impl<'s> Ledger<'s> {
         let bodies = ERROR_BODIES.iter().map(|excuse| (excuse.name.to_owned(), excuse.reason));
         let statuses = STATUSES.iter().map(|(status, reason)| (format!("status {status}"), *reason));
         let outside = OUTSIDE.iter().map(|(verb, path, _, reason)| (format!("{verb} {path}"), *reason));
-        let all = bodies.chain(statuses).chain(outside);
+        let gateways = GATEWAYS.iter().map(|(name, reason)| ((*name).to_owned(), *reason));
+        let all = bodies.chain(gateways).chain(statuses).chain(outside);
         all.map(|(name, reason)| (name.clone(), reason, self.excused.contains(&name))).collect()
     }
 
@@ -282,7 +295,8 @@ impl<'s> Ledger<'s> {
                     if !done.insert(place.clone()) {
                         continue;
                     }
-                    for (index, mutation) in [drop_field, rename_field, retype_field, add_field].into_iter().enumerate() {
+                    for (index, mutation) in [drop_field, rename_field, retype_field, add_field].into_iter().enumerate()
+                    {
                         let mut mutant = instance.clone();
                         let object = mutant.pointer_mut(&required.object).and_then(Value::as_object_mut);
                         mutation(object.expect("the pointer leads to an object"), &required.field);

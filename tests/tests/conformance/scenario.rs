@@ -165,7 +165,8 @@ pub async fn subscribe(world: &World<'_>, ledger: &mut Ledger<'_>, tickers: &[St
     for channel in ["fill", "user_orders", "market_positions", "market_lifecycle_v2", "order_group_updates"] {
         socket.subscribe(ledger, channel, json!({})).await;
     }
-    let update = |action: &str, markets: &[String]| json!({"sids": [books], "market_tickers": markets, "action": action});
+    let update =
+        |action: &str, markets: &[String]| json!({"sids": [books], "market_tickers": markets, "action": action});
     socket.ask(ledger, "update_subscription", update("add_markets", &tickers[4..])).await;
     socket.ask(ledger, "update_subscription", update("delete_markets", &tickers[5..])).await;
     socket.ask(ledger, "update_subscription", update("add_markets", &tickers[5..])).await;
@@ -188,7 +189,11 @@ pub async fn subscribe(world: &World<'_>, ledger: &mut Ledger<'_>, tickers: &[St
     ];
     for (code, command, params) in refused {
         let told = socket.ask(ledger, command, params.clone()).await;
-        assert_eq!((&told["type"], &told["msg"]["code"]), (&json!("error"), &json!(code)), "{command} {params}: {told}");
+        assert_eq!(
+            (&told["type"], &told["msg"]["code"]),
+            (&json!("error"), &json!(code)),
+            "{command} {params}: {told}"
+        );
     }
 
     let mut other = Socket::open(&world.host, world.taker).await;
@@ -208,7 +213,8 @@ pub async fn trade(world: &World<'_>, ledger: &mut Ledger<'_>, socket: &mut Sock
 
     // One that rests, changes and ends.
     let mine = fresh();
-    let rests = json!({"post_only": true, "client_order_id": mine, "cancel_order_on_pause": false, "exchange_index": 0});
+    let rests =
+        json!({"post_only": true, "client_order_id": mine, "cancel_order_on_pause": false, "exchange_index": 0});
     let id = place(maker, ledger, order(ticker, "bid", "0.0100", "10.00", rests)).await;
     maker.get(ledger, &format!("/portfolio/orders/{id}")).await.good();
     maker.get(ledger, &format!("/portfolio/orders/{id}/queue_position")).await.good();
@@ -222,9 +228,13 @@ pub async fn trade(world: &World<'_>, ledger: &mut Ledger<'_>, socket: &mut Sock
     maker.post(ledger, &format!("{ORDERS}/{id}/decrease"), json!({"reduce_to": "5"})).await.good();
     maker.get(ledger, &format!("/portfolio/orders?status=resting&ticker={ticker}&limit=1")).await.good();
     maker.delete(ledger, &format!("{ORDERS}/{id}?market_ticker={ticker}&exchange_index=0"), None).await.good();
-    socket.heard(ledger, "the end of an order", |told| {
-        told["type"] == "user_order" && told["msg"]["client_order_id"] == mine && told["msg"]["status"] == "canceled"
-    }).await;
+    socket
+        .heard(ledger, "the end of an order", |told| {
+            told["type"] == "user_order"
+                && told["msg"]["client_order_id"] == mine
+                && told["msg"]["status"] == "canceled"
+        })
+        .await;
 
     // One that two accounts trade.
     let price = &cents(*inside);
@@ -233,9 +243,13 @@ pub async fn trade(world: &World<'_>, ledger: &mut Ledger<'_>, socket: &mut Sock
     let take = taker.post(ledger, ORDERS, order(ticker, "ask", price, "3.00", ioc.clone())).await.good();
     assert_eq!((&take["fill_count"], &take["remaining_count"]), (&json!("3.00"), &json!("0.00")), "{take}");
     socket.heard(ledger, "the fill", |told| told["type"] == "fill" && told["msg"]["order_id"] == *quote).await;
-    socket.heard(ledger, "the public trade", |told| told["type"] == "trade" && told["msg"]["market_ticker"] == **ticker).await;
+    socket
+        .heard(ledger, "the public trade", |told| told["type"] == "trade" && told["msg"]["market_ticker"] == **ticker)
+        .await;
     socket.heard(ledger, "the position", |told| told["type"] == "market_position").await;
-    socket.heard(ledger, "the ticker", |told| told["type"] == "ticker" && told["msg"]["market_ticker"] == **ticker).await;
+    socket
+        .heard(ledger, "the ticker", |told| told["type"] == "ticker" && told["msg"]["market_ticker"] == **ticker)
+        .await;
     for path in ["/portfolio/fills", "/portfolio/positions", "/portfolio/balance", "/account/limits"] {
         maker.get(ledger, path).await.good();
     }
@@ -264,16 +278,18 @@ pub async fn trade(world: &World<'_>, ledger: &mut Ledger<'_>, socket: &mut Sock
     let items = [("0.0100", "1.00"), ("0.0200", "1.00"), ("0.0151", "1.00")];
     let items = items.map(|(price, count)| order(ticker, "bid", price, count, json!({})));
     let placed = maker.post(ledger, &format!("{ORDERS}/batched"), json!({"orders": items})).await.good();
-    let ids: Vec<Value> = placed["orders"].as_array().expect("items").iter().map(|item| item["order_id"].clone()).collect();
+    let ids: Vec<Value> =
+        placed["orders"].as_array().expect("items").iter().map(|item| item["order_id"].clone()).collect();
     assert!(ids[0].is_string() && ids[1].is_string() && !ids[2].is_string(), "{placed}");
-    let some = json!({"orders": [{"order_id": ids[0]}, {"order_id": ids[1], "market_ticker": ticker}, {"order_id": mine}]});
+    let some =
+        json!({"orders": [{"order_id": ids[0]}, {"order_id": ids[1], "market_ticker": ticker}, {"order_id": mine}]});
     maker.delete(ledger, &format!("{ORDERS}/batched"), Some(some)).await.good();
 
     groups(world, ledger, socket, ticker).await;
 
-    // An order that expires, and all that remain.
-    place(maker, ledger, order(ticker, "bid", "0.0100", "1.00", json!({}))).await;
-    let all = maker.delete(ledger, ORDERS, None).await;
+    // All that remain: of the taker, whose later orders never rest, because it takes what is placed in the next minute too.
+    place(taker, ledger, order(ticker, "bid", "0.0100", "1.00", json!({}))).await;
+    let all = taker.delete(ledger, ORDERS, None).await;
     assert_eq!((all.status, all.text.as_str()), (204, ""));
 }
 
@@ -293,9 +309,9 @@ async fn groups(world: &World<'_>, ledger: &mut Ledger<'_>, socket: &mut Socket,
     maker.put(ledger, &format!("{GROUPS}/{group}/reset"), None).await.good();
     maker.delete(ledger, &format!("{GROUPS}/{group}"), None).await.good();
     for event in ["created", "limit_updated", "triggered", "reset", "deleted"] {
-        socket.heard(ledger, event, |told| {
-            told["type"] == "order_group_updates" && told["msg"]["event_type"] == event
-        }).await;
+        socket
+            .heard(ledger, event, |told| told["type"] == "order_group_updates" && told["msg"]["event_type"] == event)
+            .await;
     }
 }
 
@@ -304,7 +320,9 @@ pub async fn refusals(world: &World<'_>, ledger: &mut Ledger<'_>, tickers: &[Str
     let maker = &Client::new(&world.host, Some(world.maker));
     let poor = &Client::new(&world.host, Some(world.poor));
     let expect = |answer: Answer, status: u16| assert_eq!(answer.status, status, "{}", answer.text);
-    for path in ["/series/NO-SUCH", "/events/NO-SUCH", "/markets/NO-SUCH", "/markets/NO-SUCH/orderbook", "/portfolio/orders/no"] {
+    for path in
+        ["/series/NO-SUCH", "/events/NO-SUCH", "/markets/NO-SUCH", "/markets/NO-SUCH/orderbook", "/portfolio/orders/no"]
+    {
         expect(maker.get(ledger, path).await, 404);
     }
     let candles = "/series/NO-SUCH/markets/NO-SUCH/candlesticks?start_ts=0&end_ts=1&period_interval=7";
@@ -393,6 +411,25 @@ pub async fn lifecycle(world: &World<'_>, ledger: &mut Ledger<'_>, socket: &mut 
     let late = order(last, "bid", "0.0100", "1.00", json!({}));
     assert!(maker.post(ledger, ORDERS, late).await.status >= 400, "a closed market takes no order");
     maker.get(ledger, "/markets?status=closed&limit=5").await.good();
+}
+
+/// Trouble in every shape: bodies of failing servers and of gateways before them, and subscriptions that end.
+pub async fn trouble(world: &World<'_>, ledger: &mut Ledger<'_>, tickers: &[String]) {
+    let maker = &Client::new(&world.host, Some(world.maker));
+    for status in [500, 502, 503, 504] {
+        for shape in ["wrapped", "flat", "msg", "text", "html", "empty"] {
+            let fault = json!({"kind": "answer", "on": "read", "how": "status", "status": status, "shape": shape});
+            maker.control("POST", "/faults", Some(fault)).await.good();
+            assert_eq!(maker.get(ledger, "/portfolio/orders").await.status, status, "{shape}");
+        }
+    }
+    let mut socket = Socket::open(&world.host, world.taker).await;
+    socket.subscribe(ledger, "orderbook_delta", json!({"market_tickers": tickers})).await;
+    socket.subscribe(ledger, "ticker", json!({})).await;
+    for (kind, channel, code) in [("overflow", "orderbook_delta", 25), ("channel_error", "ticker", 10)] {
+        maker.control("POST", "/faults", Some(json!({"kind": kind, "channel": channel}))).await.good();
+        socket.until(ledger, "the end of a subscription", |told| told["msg"]["code"] == code).await;
+    }
 }
 
 /// From a position to its payment.

@@ -274,7 +274,13 @@ impl Document {
                 let properties = schema.get("properties").and_then(Value::as_object);
                 for (field, value) in fields {
                     if let Some(property) = properties.and_then(|properties| properties.get(field)) {
-                        self.required_at(property, value, &format!("{at}/{field}"), &format!("{pointer}/{field}"), found);
+                        self.required_at(
+                            property,
+                            value,
+                            &format!("{at}/{field}"),
+                            &format!("{pointer}/{field}"),
+                            found,
+                        );
                     }
                 }
             }

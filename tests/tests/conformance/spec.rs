@@ -50,7 +50,8 @@ impl Spec {
                 && operation.segments.len() == asked.len()
                 && operation.segments.iter().zip(&asked).all(|(segment, asked)| parameter(segment) || segment == asked)
         };
-        let parameters = |operation: &&Operation| operation.segments.iter().filter(|segment| parameter(segment)).count();
+        let parameters =
+            |operation: &&Operation| operation.segments.iter().filter(|segment| parameter(segment)).count();
         self.operations.iter().filter(fits).min_by_key(parameters)
     }
 }
