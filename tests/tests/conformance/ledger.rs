@@ -158,7 +158,8 @@ impl<'s> Ledger<'s> {
         match listed {
             None => self.blame(&what, body, &blamed("the operation has no such status")),
             Some(None) if body.is_empty() => {
-                drop(self.kinds.entry(name).or_insert(Kind { schema: json!({}), socket: false, instances: Vec::new() }))
+                let nothing = || Kind { schema: json!({}), socket: false, instances: Vec::new() };
+                self.kinds.entry(name).or_insert_with(nothing);
             }
             Some(None) => self.blame(&what, body, &blamed("the operation has no body")),
             Some(Some(schema)) => match serde_json::from_str(body) {
