@@ -122,7 +122,14 @@ fn tables(folder: &Path) -> Result<Vec<Validated>> {
         return Ok(Vec::new());
     }
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    serde_json::from_str(&text).with_context(|| path.display().to_string())
+    let validation: Validation = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    Ok(validation.rows)
+}
+
+/// What `make validate` writes, as much as is shown.
+#[derive(Deserialize)]
+struct Validation {
+    rows: Vec<Validated>,
 }
 
 /// The probabilities of one opinion.
@@ -243,7 +250,7 @@ pub fn render(outcome: &Outcome) -> String {
         if rows.is_empty() {
             continue;
         }
-        text.push_str(&format!("\n{title}\n{:<6}{:<12}{:>6}", "city", "lead", "days"));
+        text.push_str(&format!("\n{title}\n{:<6}{:<16}{:>6}", "city", "lead", "days"));
         text.push_str(&format!(
             "{:>10}{:>10}{:>9}{:>9}{:>8}   difference, 90 %\n",
             "log loss", "baseline", "Brier", "baseline", "CRPS"
@@ -279,7 +286,7 @@ fn line(row: &Validated) -> String {
         _ => "no difference shown",
     };
     format!(
-        "{:<6}{:<12}{:>6}{:>10}{:>10}{:>9}{:>9}{:>8}   {} to {}  {verdict}\n",
+        "{:<6}{:<16}{:>6}{:>10}{:>10}{:>9}{:>9}{:>8}   {} to {}  {verdict}\n",
         row.city,
         row.lead,
         row.n,
