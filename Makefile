@@ -16,7 +16,7 @@ RELEASE := --release
 # dependencies here as there. Otherwise the slowest of them would be compiled twice.
 ALONG := -p isobar-strategy
 
-.PHONY: build run test lint bench fuzz models validate clean help prerequisites native
+.PHONY: build run test lint bench bench-latency fuzz models validate clean help prerequisites native
 
 build: native ## build everything; leaves target/release/isobar
 	@cargo build $(RELEASE) -p isobar $(ALONG)
@@ -26,6 +26,7 @@ run: build ## play a simulated day with two strategies; Ctrl-C ends it with a su
 
 # The program with faults on purpose is built by itself: cargo unites the features of all that is built together.
 test: build ## run all tests
+	@.ci/clients
 	@cargo build $(RELEASE) -p isobar-mutants $(ALONG)
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run $(RELEASE) --workspace --exclude isobar-mutants --no-fail-fast; \
@@ -39,6 +40,10 @@ lint: prerequisites ## check formatting and clippy, warnings are errors
 
 bench: native ## run the benchmarks
 	@cargo bench --workspace --bench "*"
+
+# LATENCY takes further arguments: make bench-latency LATENCY="--rounds 1 --triggers 1000", or --help.
+bench-latency: build ## time from a frame to an order beside a bare bot, ten minutes
+	@cargo bench --workspace --exclude isobar-mutants --bench latency -- --measure $(LATENCY)
 
 fuzz: prerequisites ## feed random frames to the venue's decoder for FUZZ_SECONDS (60)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test $(RELEASE) -p isobar-kalshi --test fuzz -- --nocapture
@@ -58,7 +63,7 @@ clean: ## delete what was built and fetched
 	@rm -rf target .tools
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
 # What the host needs beside itself: ONNX Runtime's library and the strategies as components.
 native: prerequisites

@@ -207,6 +207,9 @@ pub struct Run {
     /// Begin a new live run even where the last one was killed: the account is taken over as it is
     #[arg(long, requires = "live")]
     pub fresh: bool,
+    /// Write to this file, at the end, when each order of the live slot passed the stages on its way: for measurements
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub stages: Option<PathBuf>,
     /// Stop by itself after so many seconds
     #[arg(long)]
     pub seconds: Option<u64>,

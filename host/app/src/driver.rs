@@ -8,6 +8,7 @@ use crate::message::Message;
 use crate::registry::Registry;
 use crate::screen::Screen;
 use crate::seat::{Running, Seat};
+use crate::stages::Stages;
 use crate::trader::{Live, Trader};
 use anyhow::{Context, Result};
 use isobar_engine::event::{Input, Opening};
@@ -100,6 +101,8 @@ pub struct Parts {
     pub credentials: Option<Arc<Credentials>>,
     /// What trades with money, and the link that its requests take. Nothing in a dry run.
     pub live: Option<(Live<Running>, Link)>,
+    /// Where a measurement wants the stamps of orders.
+    pub stages: Option<Stages>,
     pub listings: Listings,
     pub websocket: String,
     pub use_yes_price: bool,
@@ -118,6 +121,7 @@ impl Driver {
             journal,
             credentials,
             live,
+            stages,
             listings,
             websocket,
             use_yes_price,
@@ -162,6 +166,7 @@ impl Driver {
             skew: (0, Timestamp(0)),
             ending: None,
         };
+        driver.trader.stages = stages;
         for input in &first {
             driver.input(input)?;
         }
@@ -206,6 +211,11 @@ impl Driver {
         if let Some(Live { seat: Seat { slot, world }, .. }) = &mut self.trader.live {
             slot.close(world);
         }
+        if let Some(stages) = &self.trader.stages
+            && let Err(error) = stages.write()
+        {
+            self.screen.note(&format!("the stamps of orders are lost: {error:#}"));
+        }
         self.trader.hand_over()?;
         self.notice.wake();
         Ok(self.trader.live.map(|live| live.seat))
@@ -217,6 +227,9 @@ impl Driver {
         let requests = self.trader.outgoing(now)?;
         self.notice.wake();
         let sent = !requests.is_empty();
+        if let Some(stages) = &mut self.trader.stages {
+            stages.handed_over(&requests);
+        }
         if let Some(link) = &mut self.link {
             for request in requests {
                 self.flights.spawn(link.send(Clock::machine(), request));
@@ -226,6 +239,9 @@ impl Driver {
         if sent {
             // The requests leave before anything is made ready for the next ones.
             tokio::task::yield_now().await;
+        }
+        if let Some(stages) = &mut self.trader.stages {
+            stages.sent();
         }
         if let Some(link) = &mut self.link {
             link.refresh(Clock::machine());
@@ -294,6 +310,9 @@ impl Driver {
         let mut left = BURST;
         loop {
             let connection = self.connection;
+            if let Some(stages) = &mut self.trader.stages {
+                stages.read();
+            }
             match event {
                 FeedEvent::Text(text) => self.input(&Input::Frame { connection, text: &text })?,
                 FeedEvent::Pong => self.input(&Input::Pong { connection })?,

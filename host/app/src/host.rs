@@ -11,6 +11,7 @@ use crate::message::{INBOX, Message};
 use crate::screen::Screen;
 use crate::seat::{Running, Seat};
 use crate::slot::Slot;
+use crate::stages::Stages;
 use crate::{control, forecasts, identity, live, resume, trader, weather};
 use anyhow::{Context, Result, anyhow, bail};
 use isobar_engine::engine::{self, Settings};
@@ -91,6 +92,8 @@ pub struct Plan<'a> {
     pub resumed: bool,
     /// One slot trades with money.
     pub live: bool,
+    /// Where the stamps of its orders go.
+    pub stages: Option<&'a Path>,
     pub screen: &'a Arc<Screen>,
     /// The SQL tables grow along.
     pub project: bool,
@@ -100,7 +103,7 @@ pub struct Plan<'a> {
 ///
 /// `stop` is given the driver's inbox and runs on a thread of its own.
 pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) -> Result<Vec<Seat>> {
-    let Plan { config, venue, folder, resumed, live, screen, project } = plan;
+    let Plan { config, venue, folder, resumed, live, stages, screen, project } = plan;
     let run = if resumed { Run::open(folder)? } else { Run::create(folder)? };
     let clock = venue.clock;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -197,6 +200,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
         journal,
         credentials,
         live,
+        stages: stages.map(|file| Stages::new(file.to_owned())),
         listings: Arc::clone(&listings),
         websocket: venue.websocket.clone(),
         use_yes_price: config.feed.use_yes_price,

@@ -32,6 +32,7 @@ mod screen;
 mod seat;
 mod sim;
 mod slot;
+mod stages;
 mod summary;
 mod trader;
 mod verify;

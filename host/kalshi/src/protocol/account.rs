@@ -87,7 +87,8 @@ impl Protocol {
 
     pub(super) fn unanswered(&mut self, request: &Request, sent: bool, reason: &str) -> Body {
         let Some((order, kind)) = subject(request) else {
-            return Body::Unparsed(format!("{request:?}: {reason}"));
+            // Reads of the account and changes of the order group: the engine asks again by time.
+            return Body::Quiet;
         };
         let report = match kind {
             RequestKind::Create if !sent => OrderReport::Unsent,
