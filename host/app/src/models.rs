@@ -122,14 +122,7 @@ fn tables(folder: &Path) -> Result<Vec<Validated>> {
         return Ok(Vec::new());
     }
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let validation: Validation = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-    Ok(validation.rows)
-}
-
-/// What `make validate` writes, as much as is shown.
-#[derive(Deserialize)]
-struct Validation {
-    rows: Vec<Validated>,
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
 }
 
 /// The probabilities of one opinion.
