@@ -6,13 +6,17 @@ MAKEFLAGS += --no-print-directory
 export ORT_DYLIB_PATH ?= $(CURDIR)/.tools/onnxruntime/libonnxruntime.so
 
 FUZZ_SECONDS ?= 60
+# Recordings that models are trained with, and Python for it. One thread of linear algebra: the same bytes everywhere.
+DATA ?= $(or $(ISOBAR_DATA),../shared/data)
+VENV := .tools/models-venv
+PYTHON := OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python
 # One profile for the program, its tests and its benchmarks: dependencies are compiled once.
 RELEASE := --release
 # The guest SDK is built along natively: the tests need it, and with it cargo chooses the same features of shared
 # dependencies here as there. Otherwise the slowest of them would be compiled twice.
 ALONG := -p isobar-strategy
 
-.PHONY: build run test lint bench fuzz clean help prerequisites native
+.PHONY: build run test lint bench bench-latency fuzz models validate clean help prerequisites native
 
 build: native ## build everything; leaves target/release/isobar
 	@cargo build $(RELEASE) -p isobar $(ALONG)
@@ -22,6 +26,7 @@ run: build ## play a simulated day with two strategies; Ctrl-C ends it with a su
 
 # The program with faults on purpose is built by itself: cargo unites the features of all that is built together.
 test: build ## run all tests
+	@.ci/clients
 	@cargo build $(RELEASE) -p isobar-mutants $(ALONG)
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run $(RELEASE) --workspace --exclude isobar-mutants --no-fail-fast; \
@@ -36,14 +41,29 @@ lint: prerequisites ## check formatting and clippy, warnings are errors
 bench: native ## run the benchmarks
 	@cargo bench --workspace --bench "*"
 
+# LATENCY takes further arguments: make bench-latency LATENCY="--rounds 1 --triggers 1000", or --help.
+bench-latency: build ## time from a frame to an order beside a bare bot, ten minutes
+	@cargo bench --workspace --exclude isobar-mutants --bench latency -- --measure $(LATENCY)
+
 fuzz: prerequisites ## feed random frames to the venue's decoder for FUZZ_SECONDS (60)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test $(RELEASE) -p isobar-kalshi --test fuzz -- --nocapture
+
+models: build $(VENV)/ready ## train all models from the recordings in DATA (../shared/data); ARGS=--check compares instead
+	@$(PYTHON) models/train.py --data $(DATA) $(ARGS)
+
+validate: build $(VENV)/ready ## judge the models by days that they were not trained on; writes models/validation.json
+	@$(PYTHON) models/validate.py --data $(DATA) $(ARGS)
+
+$(VENV)/ready: models/requirements.txt
+	@python3 -m venv $(VENV) || { echo "no virtual environment: apt install python3-venv" >&2; exit 1; }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r models/requirements.txt
+	@touch $@
 
 clean: ## delete what was built and fetched
 	@rm -rf target .tools
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
 # What the host needs beside itself: ONNX Runtime's library and the strategies as components.
 native: prerequisites

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// A strategy host for Kalshi weather markets: live feed, order books, models and hot-swapped WebAssembly strategies.
 ///
-/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a replay differs, 4 a component is refused.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a replay or a forecast differs, 4 a component is refused.
 #[derive(Debug, Parser)]
 #[command(name = "isobar", version)]
 pub struct Cli {
@@ -35,12 +35,56 @@ pub enum Command {
     Decisions(Decisions),
     /// Rebuild the SQL projection of a run from its journals
     Project(Project),
+    /// Draw a city's distribution over degrees and brackets beside the market's prices
+    Forecast(Forecast),
+    /// List the model bundles and how good they are, and score those of a run
+    Models(Models),
+    /// Ask the models of a run again about the journaled inputs, and compare
+    VerifyForecasts(VerifyForecasts),
+    /// Write the features that models are trained with, as the host makes them for trading (CSV)
+    Features(Features),
     /// Stop a run that goes on from trading: pull everything, and say whether nothing rests
     Halt(Halt),
     /// Let a halted run trade again
     Rearm(Operate),
     /// Show what a run that goes on does
     Status(Operate),
+}
+
+#[derive(Debug, Args)]
+pub struct Forecast {
+    /// Short name of the city, for example CHI
+    pub city: String,
+    /// The moment, for example 2026-07-01T15:00:00Z; the end of the run without it
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Folder of the run; the newest in runs/ without it
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Models {
+    /// Folder of a run whose models are scored on its settled city-days, shadows beside the traded ones
+    pub run: Option<PathBuf>,
+    /// Folder of the bundles
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyForecasts {
+    /// Folder of the run
+    pub run: PathBuf,
+    /// ONNX Runtime's shared library; ORT_DYLIB_PATH or the one that `make` fetches without it
+    #[arg(long, value_name = "FILE")]
+    pub library: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +207,9 @@ pub struct Run {
     /// Begin a new live run even where the last one was killed: the account is taken over as it is
     #[arg(long, requires = "live")]
     pub fresh: bool,
+    /// Write to this file, at the end, when each order of the live slot passed the stages on its way: for measurements
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub stages: Option<PathBuf>,
     /// Stop by itself after so many seconds
     #[arg(long)]
     pub seconds: Option<u64>,
@@ -275,6 +322,56 @@ pub struct Project {
     pub run: PathBuf,
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Recording {
+    /// Forecasts of several models with a lead of nearly zero, 2022 to February 2026
+    Daily,
+    /// One forecast of one and two days ahead, October 2025 to February 2026
+    Lead,
+    /// One forecast of the evening before and station temperatures, July and August 2026
+    Live,
+}
+
+#[derive(Debug, Args)]
+pub struct Features {
+    /// Folder of the recordings
+    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    pub data: Option<PathBuf>,
+    /// Which of them
+    #[arg(long, value_enum, default_value_t = Recording::Daily)]
+    pub recording: Recording,
+    /// First day, YYYY-MM-DD; all days without it
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<String>,
+    /// Last day
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<String>,
+    /// Only these cities, for example CHI
+    #[arg(long, num_args = 1..)]
+    pub city: Vec<String>,
+    /// Local standard time at which each day is asked about
+    #[arg(long, value_name = "HH:MM", default_value = "07:00")]
+    pub at: String,
+    /// Ask so many days before the day
+    #[arg(long, value_name = "DAYS", default_value_t = 0)]
+    pub ahead: u8,
+    /// Ask at every hour of the day instead
+    #[arg(long, conflicts_with = "at")]
+    pub hours: bool,
+    /// Take the forecasts of this model alone, for example gfs, as if they were the one forecast of a source (`blend`)
+    #[arg(long, value_name = "MODEL")]
+    pub as_blend: Option<String>,
+    /// Forget all that was received before this day: what a model sees whose history begins then
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+    /// Only list the features as JSON: name, unit, source, meaning
+    #[arg(long)]
+    pub list: bool,
+    /// File to write; standard output without it
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -76,6 +76,12 @@ impl Clock {
         self.at(wall_now())
     }
 
+    /// The machine's own time, whatever the clock of the run: what requests are signed by, since the venue judges the age of
+    /// a signature by real time.
+    pub fn machine() -> Timestamp {
+        wall_now()
+    }
+
     /// How long to sleep, in the machine's time, until the run has reached `moment`; zero where it has.
     pub fn wall_until(&self, moment: Timestamp) -> Duration {
         self.wall_between(wall_now(), moment)

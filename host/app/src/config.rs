@@ -5,8 +5,9 @@
 //! place that knows defaults and reads the environment; it starts nothing and opens no other file.
 
 use isobar_engine::market::FeeSchedule;
-use isobar_engine::units::{Money, SECOND};
+use isobar_engine::units::{Money, Probability, SECOND};
 use isobar_kalshi::sign::KeySource;
+use isobar_weather::{SourceConfig, SourceKind};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -37,6 +38,8 @@ pub struct Config {
     pub venue: Venue,
     /// How books are received and when they are stale.
     pub feed: Feed,
+    /// Where weather comes from.
+    pub weather: Weather,
     /// Model bundles and their pace.
     pub models: Models,
     /// What one slot may do.
@@ -95,17 +98,36 @@ pub struct Feed {
     pub stale_by_last_change: bool,
 }
 
+/// Where weather comes from, unless the simulated exchange tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weather {
+    /// The sources to ask, at least one.
+    pub sources: Vec<SourceConfig>,
+    /// How the sources can reach whoever asks them: the National Weather Service wants to know.
+    pub contact: String,
+    /// Recorded days before the run, for the features that look back.
+    pub history: Vec<PathBuf>,
+}
+
 /// Model bundles and their pace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Models {
-    /// Folder with one bundle a series.
+    /// Folder with one bundle a city, watched while a run lasts.
     pub folder: PathBuf,
+    /// Folder with bundles that are scored beside those and never traded on.
+    pub shadow: Option<PathBuf>,
     /// ONNX Runtime's shared library.
     pub library: PathBuf,
     /// Least time between two predictions for a city, nanoseconds (INFERENCE_COOLDOWN_SEC).
     pub cooldown: i64,
     /// Oldest forecast to trade on, nanoseconds since its newest input was published.
     pub forecast_age: i64,
+    /// The same for the values of one source, by its name.
+    pub source_age: BTreeMap<String, i64>,
+    /// Longest that a model may take, in the machine's time.
+    pub deadline: Duration,
+    /// What a bracket keeps at most that observations rule out, until an official report does.
+    pub floor: Probability,
 }
 
 /// How paper orders fill.
@@ -220,6 +242,11 @@ impl Config {
     }
 }
 
+/// A variable of the environment, for what stands in no file: keys and addresses with passwords.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 fn library_of_environment() -> Option<PathBuf> {
     std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
@@ -232,6 +259,8 @@ struct Raw {
     venue: RawVenue,
     #[serde(default)]
     feed: RawFeed,
+    #[serde(default)]
+    weather: RawWeather,
     #[serde(default)]
     models: RawModels,
     #[serde(default)]
@@ -281,12 +310,27 @@ enum RawStale {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
+struct RawWeather {
+    contact: Option<String>,
+    #[serde(default)]
+    history: Vec<PathBuf>,
+    #[serde(default)]
+    source: Vec<SourceConfig>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
 struct RawModels {
     folder: Option<PathBuf>,
+    shadow: Option<PathBuf>,
     library: Option<PathBuf>,
     #[serde(rename = "INFERENCE_COOLDOWN_SEC")]
     cooldown_sec: RawNumber,
     max_forecast_age_sec: RawNumber,
+    #[serde(default)]
+    max_source_age_sec: BTreeMap<String, Spanned<Value>>,
+    deadline_ms: RawNumber,
+    ruled_out_probability: RawNumber,
 }
 
 #[derive(Deserialize, Default)]
@@ -397,6 +441,7 @@ impl Source<'_> {
         Ok(Config {
             venue: self.venue(raw.venue)?,
             feed: self.feed(raw.feed)?,
+            weather: self.weather(raw.weather),
             models: self.models(raw.models, library)?,
             limits: self.limits(raw.limits, raw.live.as_ref().map(|live| live.span().start))?,
             live: raw.live.map(|live| self.live(live, &slots)).transpose()?,
@@ -463,16 +508,47 @@ impl Source<'_> {
         })
     }
 
+    fn weather(&self, raw: RawWeather) -> Weather {
+        let in_folder = |mut source: SourceConfig| {
+            source.secret_file = source.secret_file.map(|file| self.folder.join(file));
+            source
+        };
+        let mut sources: Vec<SourceConfig> = raw.source.into_iter().map(in_folder).collect();
+        if sources.is_empty() {
+            // Those that the six cities' bundles are trained for.
+            let trained = [SourceKind::OpenMeteo, SourceKind::NwsObservations, SourceKind::NwsClimateReports];
+            sources.extend(trained.map(SourceConfig::new));
+        }
+        Weather {
+            sources,
+            contact: raw.contact.unwrap_or_else(|| "an operator who left no address".to_owned()),
+            history: raw.history.into_iter().map(|file| self.folder.join(file)).collect(),
+        }
+    }
+
     fn models(&self, raw: RawModels, library: Option<PathBuf>) -> Result<Models, Problem> {
         let library = match (raw.library, library) {
             (None, Some(library)) => library,
             (named, _) => self.path(named, LIBRARY),
         };
+        let source_age = raw.max_source_age_sec.into_iter().map(|(source, age)| {
+            let age = self.seconds(&format!("models.max_source_age_sec.{source}"), &Some(age), 0)?;
+            Ok((source, age))
+        });
+        let deadline = Range { decimals: 6, least: 1_000_000, most: 60_000_000_000, default: 1_000_000_000 };
+        let deadline = self.number("models.deadline_ms", &raw.deadline_ms, deadline)?;
+        let floor = Range { decimals: 6, least: 0, most: 10_000, default: 1_000 };
+        let floor = self.number("models.ruled_out_probability", &raw.ruled_out_probability, floor)?;
+        let floor = u32::try_from(floor).expect("inside its range");
         Ok(Models {
             folder: self.path(raw.folder, "models"),
+            shadow: raw.shadow.map(|shadow| self.folder.join(shadow)),
             library,
             cooldown: self.seconds("models.INFERENCE_COOLDOWN_SEC", &raw.cooldown_sec, 30)?,
             forecast_age: self.seconds("models.max_forecast_age_sec", &raw.max_forecast_age_sec, 129_600)?,
+            source_age: source_age.collect::<Result<_, _>>()?,
+            deadline: Duration::from_nanos(deadline.unsigned_abs()),
+            floor: Probability::new(floor).expect("inside its range"),
         })
     }
 

@@ -60,7 +60,7 @@ pub fn demo(command: &cli::Demo) -> Result<()> {
         ),
     }
     // A flood is for measuring the path from the socket to the decision.
-    let purpose = Purpose { live: false, resumed: false, project: !command.flood };
+    let purpose = Purpose { live: false, stages: None, resumed: false, project: !command.flood };
     play(&config, Some(exchange), &folder, &screen, command.output, command.seconds, purpose)
 }
 
@@ -79,7 +79,7 @@ pub fn run(command: &cli::Run) -> Result<()> {
     let resumed = killed.is_some();
     let kind = if command.live { LIVE } else { "run" };
     let folder = killed.unwrap_or_else(|| new_folder(&config.run_dir, kind));
-    let purpose = Purpose { live: command.live, resumed, project: true };
+    let purpose = Purpose { live: command.live, stages: command.stages.as_deref(), resumed, project: true };
     play(&config, exchange, &folder, &screen, command.output, command.seconds, purpose)
 }
 
@@ -100,9 +100,11 @@ fn killed(runs: &Path) -> Result<Option<PathBuf>> {
 
 /// What a run is for.
 #[derive(Clone, Copy)]
-struct Purpose {
+struct Purpose<'a> {
     /// One slot trades with money.
     live: bool,
+    /// Where the stamps of its orders go.
+    stages: Option<&'a Path>,
     /// It was killed and goes on.
     resumed: bool,
     /// The SQL tables grow along.
@@ -116,9 +118,9 @@ fn play(
     screen: &Arc<Screen>,
     output: cli::Screen,
     seconds: Option<u64>,
-    purpose: Purpose,
+    purpose: Purpose<'_>,
 ) -> Result<()> {
-    let Purpose { live, resumed, project } = purpose;
+    let Purpose { live, stages, resumed, project } = purpose;
     let addresses = match (&exchange, &config.venue.addresses) {
         (Some(running), _) => Addresses { rest: running.rest_url.clone(), websocket: running.ws_url.clone() },
         (None, Some(addresses)) => addresses.clone(),
@@ -130,7 +132,7 @@ fn play(
     let venue = Venue {
         rest: addresses.rest,
         websocket: addresses.websocket,
-        weather: origin,
+        weather: simulated.then_some(origin),
         series: config.venue.series.clone(),
         clock,
     };
@@ -148,7 +150,7 @@ fn play(
     let (asked, ends) = (Arc::clone(&interrupted), seconds.map(|s| Instant::now() + Duration::from_secs(s)));
     let stop = move |driver: Sender<Message>| until_end(&driver, exchange.as_ref(), &asked, ends);
     on_interrupt(interrupted)?;
-    let plan = Plan { config, venue, folder, resumed, live, screen, project };
+    let plan = Plan { config, venue, folder, resumed, live, stages, screen, project };
     let seats = host::run(plan, stop)?;
     finish(&seats, folder, output)
 }

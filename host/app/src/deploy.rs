@@ -4,7 +4,7 @@
 use crate::message::Message;
 use crate::seat::{Offered, Order};
 use isobar_engine::units::Digest;
-use isobar_plugins::{Description, Loaded, Loader, Reuse, Watch, resolve};
+use isobar_plugins::{Description, Loaded, Loader, Reuse, Wanted, Watch, resolve};
 use isobar_store::Run;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -99,7 +99,7 @@ impl Deployer {
     /// Watches a folder for a slot, until the returned value is dropped. What lies in it already is offered too.
     pub fn watch(&self, berth: Berth, folder: &Path) -> Result<Watch, isobar_plugins::Error> {
         let (send, files) = channel::<PathBuf>();
-        let watch = Watch::start(folder, send)?;
+        let watch = Watch::start(folder, Wanted::Files("wasm"), send)?;
         let deployer = self.clone();
         std::thread::spawn(move || {
             while let Ok(path) = files.recv() {

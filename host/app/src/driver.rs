@@ -8,6 +8,7 @@ use crate::message::Message;
 use crate::registry::Registry;
 use crate::screen::Screen;
 use crate::seat::{Running, Seat};
+use crate::stages::Stages;
 use crate::trader::{Live, Trader};
 use anyhow::{Context, Result};
 use isobar_engine::event::{Input, Opening};
@@ -100,6 +101,8 @@ pub struct Parts {
     pub credentials: Option<Arc<Credentials>>,
     /// What trades with money, and the link that its requests take. Nothing in a dry run.
     pub live: Option<(Live<Running>, Link)>,
+    /// Where a measurement wants the stamps of orders.
+    pub stages: Option<Stages>,
     pub listings: Listings,
     pub websocket: String,
     pub use_yes_price: bool,
@@ -118,6 +121,7 @@ impl Driver {
             journal,
             credentials,
             live,
+            stages,
             listings,
             websocket,
             use_yes_price,
@@ -162,6 +166,7 @@ impl Driver {
             skew: (0, Timestamp(0)),
             ending: None,
         };
+        driver.trader.stages = stages;
         for input in &first {
             driver.input(input)?;
         }
@@ -206,6 +211,11 @@ impl Driver {
         if let Some(Live { seat: Seat { slot, world }, .. }) = &mut self.trader.live {
             slot.close(world);
         }
+        if let Some(stages) = &self.trader.stages
+            && let Err(error) = stages.write()
+        {
+            self.screen.note(&format!("the stamps of orders are lost: {error:#}"));
+        }
         self.trader.hand_over()?;
         self.notice.wake();
         Ok(self.trader.live.map(|live| live.seat))
@@ -217,9 +227,12 @@ impl Driver {
         let requests = self.trader.outgoing(now)?;
         self.notice.wake();
         let sent = !requests.is_empty();
+        if let Some(stages) = &mut self.trader.stages {
+            stages.handed_over(&requests);
+        }
         if let Some(link) = &mut self.link {
             for request in requests {
-                self.flights.spawn(link.send(now, request));
+                self.flights.spawn(link.send(Clock::machine(), request));
             }
         }
         self.act().await?;
@@ -227,8 +240,11 @@ impl Driver {
             // The requests leave before anything is made ready for the next ones.
             tokio::task::yield_now().await;
         }
+        if let Some(stages) = &mut self.trader.stages {
+            stages.sent();
+        }
         if let Some(link) = &mut self.link {
-            link.refresh(now);
+            link.refresh(Clock::machine());
         }
         if let Some(live) = &mut self.trader.live {
             live.seat.world.prepare();
@@ -294,6 +310,9 @@ impl Driver {
         let mut left = BURST;
         loop {
             let connection = self.connection;
+            if let Some(stages) = &mut self.trader.stages {
+                stages.read();
+            }
             match event {
                 FeedEvent::Text(text) => self.input(&Input::Frame { connection, text: &text })?,
                 FeedEvent::Pong => self.input(&Input::Pong { connection })?,
@@ -337,14 +356,17 @@ impl Driver {
                 }
                 Ok(())
             }
+            Message::Opinion(opinion) => self.input(&Input::Opinion(opinion)),
+            Message::ModelSwapped { city, role, model } => self.input(&Input::ModelSwapped { city, role, model }),
+            Message::ModelRefused { path, reason } => self.input(&Input::ModelRefused { path, reason }),
             Message::Slot(order) => {
                 if let Some(live) = &mut self.trader.live {
                     live.seat.obey(order);
                 }
                 Ok(())
             }
+            Message::Exchange(status) => self.input(&Input::Exchange(status)),
             Message::Command(command) => self.input(&Input::Command(command)),
-            Message::Forecast(forecast) => self.input(&Input::Forecast(forecast)),
             Message::Resync(market) => self.input(&Input::Resync(market)),
             Message::Linked(Ok(feed)) => {
                 self.attempts = 0;
@@ -370,13 +392,13 @@ impl Driver {
             attempts => Duration::from_millis(250 << attempts.min(6)).min(RETRY_AT_MOST),
         };
         self.attempts += 1;
-        let (sender, url, clock) = (self.sender.clone(), self.websocket.clone(), self.clock);
+        let (sender, url) = (self.sender.clone(), self.websocket.clone());
         let credentials = self.credentials.clone();
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             // Signed at the last moment: the venue looks at the age of a signature.
             let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap_or("/");
-            let signed = credentials.map(|credentials| credentials.sign(clock.now(), "GET", path));
+            let signed = credentials.map(|credentials| credentials.sign(Clock::machine(), "GET", path));
             let headers = signed.as_ref().map(Headers::pairs);
             let headers = headers.as_ref().map_or(&[][..], |pairs| &pairs[..]);
             let linked = Feed::connect(&url, headers, HANDSHAKE).await.map(Box::new).map_err(|error| error.to_string());

@@ -11,7 +11,8 @@ use crate::message::{INBOX, Message};
 use crate::screen::Screen;
 use crate::seat::{Running, Seat};
 use crate::slot::Slot;
-use crate::{control, forecasts, identity, live, resume, trader};
+use crate::stages::Stages;
+use crate::{control, exchange, forecasts, identity, live, resume, trader, weather};
 use anyhow::{Context, Result, anyhow, bail};
 use isobar_engine::engine::{self, Settings};
 use isobar_engine::event::{Component, Opening};
@@ -24,7 +25,6 @@ use isobar_kalshi::sign::Credentials;
 use isobar_plugins::{Loader, Watch};
 use isobar_store::projection::Projector;
 use isobar_store::{Layout, Run, SlotRecord};
-use isobar_weather::Source;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -37,6 +37,9 @@ const REQUEST: Duration = Duration::from_secs(5);
 /// How often markets are looked for, in the machine's time at most.
 const DISCOVERY: Duration = Duration::from_secs(30);
 
+/// How often the exchange is asked whether it works.
+const EXCHANGE: Duration = Duration::from_secs(5);
+
 /// How often the SQL tables are brought up to date.
 const PROJECTION: Duration = Duration::from_secs(2);
 
@@ -44,8 +47,8 @@ const PROJECTION: Duration = Duration::from_secs(2);
 pub struct Venue {
     pub rest: String,
     pub websocket: String,
-    /// Where weather is told.
-    pub weather: String,
+    /// Where the simulated exchange tells weather, where it is one.
+    pub weather: Option<String>,
     pub series: Vec<String>,
     pub clock: Clock,
 }
@@ -92,6 +95,8 @@ pub struct Plan<'a> {
     pub resumed: bool,
     /// One slot trades with money.
     pub live: bool,
+    /// Where the stamps of its orders go.
+    pub stages: Option<&'a Path>,
     pub screen: &'a Arc<Screen>,
     /// The SQL tables grow along.
     pub project: bool,
@@ -101,7 +106,7 @@ pub struct Plan<'a> {
 ///
 /// `stop` is given the driver's inbox and runs on a thread of its own.
 pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) -> Result<Vec<Seat>> {
-    let Plan { config, venue, folder, resumed, live, screen, project } = plan;
+    let Plan { config, venue, folder, resumed, live, stages, screen, project } = plan;
     let run = if resumed { Run::open(folder)? } else { Run::create(folder)? };
     let clock = venue.clock;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -110,14 +115,24 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
     let credentials = credentials.map(Arc::new);
     let mut rest = Rest::new(&venue.rest, REQUEST)?;
     if let Some(credentials) = &credentials {
-        rest = rest.with_key(Arc::clone(credentials), move || clock.now());
+        rest = rest.with_key(Arc::clone(credentials), Clock::machine);
     }
     let account = match (live, &config.live, &config.venue.key, &credentials) {
         (false, ..) => None,
         (true, Some(live), Some(key), Some(credentials)) => {
-            let credentials = Arc::clone(credentials);
-            let mine = (folder, identity.as_str());
-            let opened = live::open(config, live, (&venue.rest, &rest), credentials, clock, mine, &key.id, screen);
+            let start = live::Start {
+                config,
+                live,
+                base: &venue.rest,
+                rest: &rest,
+                key: &key.id,
+                credentials: Arc::clone(credentials),
+                clock,
+                folder,
+                run: &identity,
+                screen,
+            };
+            let opened = live::open(start);
             Some(runtime.block_on(opened)?)
         }
         (true, None, ..) => bail!("--live needs the table [live] in the configuration, see isobar.example.toml"),
@@ -129,7 +144,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
     let loader = Arc::new(Loader::new(isobar_plugins::Limits::default(), Some(&config.run_dir.join("compiled")))?);
     let board = Board::default();
     board.lock().run.clone_from(&identity);
-    let live_name = account.as_ref().and_then(|_| config.live.as_ref()).map(|live| live.slot.as_str());
+    let live_name = account.as_ref().and(config.live.as_ref()).map(|live| live.slot.as_str());
     let mut seats = Vec::new();
     for slot in slots(config, live_name) {
         let is_live = live_name == Some(&slot.name);
@@ -198,6 +213,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
         journal,
         credentials,
         live,
+        stages: stages.map(|file| Stages::new(file.to_owned())),
         listings: Arc::clone(&listings),
         websocket: venue.websocket.clone(),
         use_yes_price: config.feed.use_yes_price,
@@ -219,14 +235,14 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
     drop(deployer);
     let follower = std::thread::Builder::new().name("follower".to_owned()).spawn(move || follower.run())?;
 
+    let settlements = Settlements::default();
     let desk = forecasts::Desk {
         clock,
         listings,
-        models: config.models.folder.clone(),
-        library: config.models.library.clone(),
-        cooldown: config.models.cooldown,
-        oldest: config.models.forecast_age,
-        source: Source::new(reqwest::Client::new(), &venue.weather, REQUEST),
+        run: run.clone(),
+        models: config.models.clone(),
+        settlements: Arc::clone(&settlements),
+        sources: weather::sources(&config.weather, &venue.series, venue.weather.as_deref())?,
         driver: sender.clone(),
         screen: Arc::clone(screen),
     };
@@ -237,11 +253,14 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
         period: DISCOVERY,
         driver: sender.clone(),
         again: look_again,
-        settlements: Settlements::default(),
+        settlements,
     };
     std::thread::Builder::new().name("discovery".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(discovery.run()),
+            Ok(runtime) => runtime.block_on(async {
+                let watching = exchange::watch(discovery.rest.clone(), EXCHANGE, discovery.driver.clone());
+                tokio::join!(discovery.run(), watching);
+            }),
             Err(error) => tracing::error!(%error, "markets cannot be looked for"),
         }
     })?;

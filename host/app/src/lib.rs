@@ -3,6 +3,7 @@
 //! It is the single writer of the order and the time of events, of the driver loop and of the configuration, and holds no
 //! business rules. The data path is in `driver` (in), `follower` (slots) and `slot` (one step).
 
+mod chart;
 mod cli;
 mod clock;
 mod config;
@@ -12,6 +13,8 @@ mod demo;
 mod deploy;
 mod discovery;
 mod driver;
+mod exchange;
+mod features;
 mod follower;
 mod forecasts;
 mod host;
@@ -20,6 +23,7 @@ mod import;
 mod live;
 mod look;
 mod message;
+mod models;
 mod operate;
 mod registry;
 mod replay;
@@ -29,8 +33,11 @@ mod screen;
 mod seat;
 mod sim;
 mod slot;
+mod stages;
 mod summary;
 mod trader;
+mod verify;
+mod weather;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -38,7 +45,7 @@ use cli::{Cli, Command};
 use serde::Serialize;
 use std::process::ExitCode;
 
-/// Exit code of a replay that differs.
+/// Exit code of a replay or a forecast that differs.
 const DIFFERS: u8 = 3;
 /// Exit code of a check that refuses a component.
 const REFUSED: u8 = 4;
@@ -97,10 +104,26 @@ fn obey(command: Command) -> Result<ExitCode> {
                 return Ok(ExitCode::from(REFUSED));
             }
         }
+        Command::Features(features) => features::features(&features)?,
         Command::Decisions(decisions) => look::decisions(&decisions)?,
         Command::Project(project) => {
             let counts = look::project(&project)?;
             print(project.json, &counts, || look::render_counts(&counts))?;
+        }
+        Command::Forecast(forecast) => {
+            let shown = chart::forecast(&forecast)?;
+            print(forecast.json, &shown, || chart::render(&shown))?;
+        }
+        Command::Models(models) => {
+            let outcome = models::models(&models)?;
+            print(models.json, &outcome, || models::render(&outcome))?;
+        }
+        Command::VerifyForecasts(verify) => {
+            let outcome = verify::verify(&verify)?;
+            print(verify.json, &outcome, || verify::render(&outcome))?;
+            if !outcome.identical {
+                return Ok(ExitCode::from(DIFFERS));
+            }
         }
         Command::Halt(halt) => {
             let outcome = operate::halt(&halt)?;

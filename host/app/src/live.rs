@@ -25,8 +25,8 @@ const REQUEST: Duration = Duration::from_secs(5);
 const SIGNATURE_LIFE: i64 = 2 * SECOND;
 /// What a renewal may lose on its way, and clocks may differ by, before an order dies for it.
 const RENEWAL_MARGIN: i64 = 5 * SECOND;
-/// Shortest time to live of a resting order.
-const SHORTEST: i64 = 10 * SECOND;
+/// An order lives for at least this part of the longest time that is allowed: a shorter life costs budget all the time.
+const SHORTEST_PART: i64 = 4;
 /// How long the orders of earlier runs may take to end.
 const SWEEP: Duration = Duration::from_secs(20);
 /// Reads of the account reach back so far beyond the beginning of a run.
@@ -58,29 +58,43 @@ pub struct Account {
     pub execution: ExecutionSettings,
 }
 
-/// Gets the account ready for the run in `folder` of the identity `run`; for one that goes on, its own order group is
-/// taken up again.
+/// What is needed to get an account ready.
+pub struct Start<'a> {
+    pub config: &'a Config,
+    pub live: &'a Live,
+    /// Address of the venue's API, and a client for it that signs.
+    pub base: &'a str,
+    pub rest: &'a Rest,
+    /// Id of the key and the key itself.
+    pub key: &'a str,
+    pub credentials: Arc<Credentials>,
+    pub clock: Clock,
+    /// The run's folder and its identity.
+    pub folder: &'a Path,
+    pub run: &'a str,
+    pub screen: &'a Screen,
+}
+
+/// Gets the account ready for a run; for one that goes on, its own order group is taken up again.
 ///
 /// # Errors
 /// The venue does not answer or does not accept the key, or the orders cannot be kept alive within the account's budget.
-pub async fn open(
-    config: &Config,
-    live: &Live,
-    (base, rest): (&str, &Rest),
-    credentials: Arc<Credentials>,
-    clock: Clock,
-    (folder, run): (&Path, &str),
-    key: &str,
-    screen: &Screen,
-) -> Result<Account> {
+pub async fn open(start: Start<'_>) -> Result<Account> {
+    let Start { config, live, base, rest, key, credentials, clock, folder, run, screen } = start;
     let limits = rest.account_limits().await.context("the account's limits cannot be read")?;
     let limits = Limits::of(&limits);
     let costs = Costs::of(&rest.endpoint_costs().await.context("the costs of requests cannot be read")?);
     let shares = Shares::usual(&limits, &costs);
     let longest = live.settings.ttl;
-    let plan =
-        RenewalPlan::new(&limits, &costs, &shares, config.limits.open_orders, (SHORTEST, longest), RENEWAL_MARGIN)
-            .context("live.order_ttl_sec and limits.max_open_orders do not fit the account")?;
+    let plan = RenewalPlan::new(
+        &limits,
+        &costs,
+        &shares,
+        config.limits.open_orders,
+        (longest / SHORTEST_PART, longest),
+        RENEWAL_MARGIN,
+    )
+    .context("live.order_ttl_sec and limits.max_open_orders do not fit the account")?;
     let mut settings = live.settings;
     (settings.ttl, settings.renew_left) = (plan.expiry, plan.expiry - plan.every);
 

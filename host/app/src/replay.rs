@@ -10,7 +10,7 @@ use isobar_engine::market::MarketId;
 use isobar_engine::snapshot::{Decision, Snapshot};
 use isobar_engine::units::{Digest, Timestamp};
 use isobar_kalshi::protocol::Protocol;
-use isobar_store::{Run, SlotEntry, SlotReader, SlotRecord, Tail};
+use isobar_store::{FeedRecord, Run, SlotEntry, SlotReader, SlotRecord, Tail};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::path::Path;
@@ -185,13 +185,21 @@ pub fn decode(
     run: &Run,
     mut each: impl FnMut(u64, Timestamp, &Body, &Protocol) -> Result<()>,
 ) -> Result<(Protocol, u64)> {
+    decode_inputs(run, |record, body, protocol| each(record.seq, record.at, body, protocol))
+}
+
+/// [`decode`] for those who look at what came in as well as at what it means.
+pub fn decode_inputs(
+    run: &Run,
+    mut each: impl FnMut(&FeedRecord<'_>, &Body, &Protocol) -> Result<()>,
+) -> Result<(Protocol, u64)> {
     let mut reader = run.read_feed()?;
     let mut protocol = Protocol::new();
     let mut transmit = Vec::new();
     while let Some(record) = reader.next()? {
         let body = protocol.apply(record.at, &record.input, &mut transmit);
         transmit.clear();
-        each(record.seq, record.at, &body, &protocol)?;
+        each(&record, &body, &protocol)?;
     }
     let torn = match reader.tail() {
         Tail::Whole => 0,

@@ -3,13 +3,15 @@
 use crate::decision_log::{self, Act, Palette};
 use isobar_engine::event::{Body, Component, Fault, Report};
 use isobar_engine::market::{Market, MarketId};
+use isobar_engine::opinion::Role;
 use isobar_engine::snapshot::{Decision, Snapshot};
-use isobar_engine::units::{Side, Timestamp};
+use isobar_engine::units::{Digest, Side, Timestamp};
 use isobar_store::SlotRecord;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -225,7 +227,7 @@ impl Screen {
                         Err(reason) => format!("{} forecast {}: no opinion: {reason}", clock(at), forecast.event),
                     },
                     |_| {
-                        json!({"type": "forecast", "at": at.0, "event": forecast.event,
+                        json!({"type": "forecast", "at": at.0, "event": forecast.event, "model": forecast.model.to_string(),
                             "ppm": told.as_ref().ok().map(|p| p.iter().map(|(_, ppm)| *ppm).collect::<Vec<_>>()),
                             "reason": told.as_ref().err()})
                     },
@@ -265,6 +267,29 @@ impl Screen {
                 json!({"type": "swapped", "slot": slot, "component": hash, "name": component.name, "path": path,
                     "took_ms": took_ms})
             },
+        );
+        self.flush();
+    }
+
+    /// Another bundle speaks for a city.
+    pub fn model_swapped(&self, city: &str, role: Role, model: Digest, path: &Path, took: Duration) {
+        let (hash, took_ms) = (model.to_string(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        self.line(
+            |_| format!("{city}: {role} model is now {} from {}, {took_ms} ms", &hash[..12], path.display()),
+            |_| {
+                json!({"type": "model_swapped", "city": city, "role": role.to_string(), "model": hash,
+                    "path": path.display().to_string(), "took_ms": took_ms})
+            },
+        );
+        self.flush();
+    }
+
+    /// A bundle was offered and not taken.
+    pub fn model_refused(&self, path: &Path, reason: &str) {
+        let path = path.display();
+        self.line(
+            |_| format!("refused {path}: {reason}; the model before goes on"),
+            |_| json!({"type": "model_refused", "path": path.to_string(), "reason": reason}),
         );
         self.flush();
     }

@@ -103,6 +103,11 @@ impl Slot {
         std::mem::take(&mut self.requests)
     }
 
+    /// Whether it asked something since [`Self::take_requests`].
+    pub fn asks(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
     /// The number of the last input.
     pub fn seq(&self) -> Option<u64> {
         self.seq

@@ -7,6 +7,7 @@
 
 use crate::seat::Seat;
 use crate::slot::World;
+use crate::stages::Stages;
 use anyhow::{Context, Result};
 use isobar_engine::event::Input;
 use isobar_engine::units::Timestamp;
@@ -47,12 +48,14 @@ pub struct Trader<J, W> {
     pub live: Option<Live<W>>,
     /// What the protocol core wants to have sent, in order.
     pub transmit: Vec<Transmit>,
+    /// Where a measurement asks for stamps.
+    pub stages: Option<Stages>,
 }
 
 impl<J: Journal, W: World> Trader<J, W> {
     /// A run at its beginning, or, with the protocol core and the time of its last input, one that goes on.
     pub fn new(journal: J, protocol: Protocol, last: Timestamp, live: Option<Live<W>>) -> Self {
-        Self { journal, protocol, last, live, transmit: Vec::new() }
+        Self { journal, protocol, last, live, transmit: Vec::new(), stages: None }
     }
 
     /// The time of the last input.
@@ -65,18 +68,19 @@ impl<J: Journal, W: World> Trader<J, W> {
         &self.protocol
     }
 
-    /// Where inputs are kept.
-    pub fn journal(&self) -> &J {
-        &self.journal
-    }
-
     /// Stamps, journals and applies one input. A clock that was set back does not change the order of inputs.
     pub fn input(&mut self, now: Timestamp, input: &Input<'_>) -> Result<()> {
         self.last = self.last.max(now);
         let seq = self.journal.append(self.last, input).context("the journal of the run cannot be written: stopped")?;
         let body = self.protocol.apply(self.last, input, &mut self.transmit);
+        if let Some(stages) = &mut self.stages {
+            stages.decoded();
+        }
         if let Some(Live { seat: Seat { slot, world }, .. }) = &mut self.live {
             slot.input(seq, self.last, &body, world);
+            if let Some(stages) = &mut self.stages {
+                stages.decided(slot.asks());
+            }
         }
         Ok(())
     }

@@ -80,6 +80,10 @@ pub struct Engine {
     /// Questions without an answer yet.
     asked: Vec<(u64, u16)>,
     next_order: u64,
+    /// City-days with an intent that was refused only because there were too many orders a moment ago.
+    postponed: Vec<u16>,
+    /// Nothing may be placed at this time in any market, for a reason that lasts.
+    barred: bool,
     execution: Execution,
     ledger: Ledger,
     reconciler: Reconciler,
@@ -145,6 +149,8 @@ impl Engine {
             stopped: false,
             asked: Vec::new(),
             next_order: 1,
+            postponed: Vec::new(),
+            barred: false,
             reconciler: Reconciler::new(),
             conduct: Conduct::default(),
             group: Group::default(),
@@ -255,7 +261,7 @@ impl Engine {
         }
         self.execution.drain(&mut done);
         self.report(done, effects);
-        self.heed_alarm(effects);
+        self.heed_live_orders(effects);
     }
 
     /// What an order group of live orders, paused trading or the end of the slot allow is told before anything is sent.
@@ -449,6 +455,9 @@ impl Engine {
         }
         self.pull_what_may_not_rest();
         self.tick_live(effects);
+        for city_day in std::mem::take(&mut self.postponed) {
+            self.want(city_day, None);
+        }
         let Some(every) = self.component.as_ref().map(|c| c.watch.every).filter(|every| *every > 0) else { return };
         for index in 0..self.city_days.len() {
             if self.city_days[index].asked_at.is_none_or(|asked| self.now.since(asked) >= every) {

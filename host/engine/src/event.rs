@@ -6,6 +6,7 @@
 //! answer and are journaled in the slot's own journal.
 
 use crate::market::{Market, MarketId, MarketStatus};
+use crate::opinion::{Opinion, Role};
 use crate::order::{OrderId, RefusalReason};
 use crate::snapshot::{Decision, Snapshot};
 use crate::units::{Digest, Money, Price, Probability, Quantity, Side, Timestamp};
@@ -56,7 +57,7 @@ pub enum Input<'a> {
     },
     /// An engine doubts its book of a market (negative level, crossed too long): ask for it anew.
     Resync(MarketId),
-    /// A model's opinion on a city-day, or that it has none.
+    /// An opinion on a city-day without what it was made of: somebody else's, or an older journal's.
     Forecast(Forecast),
     /// The venue paid a market: a YES contract is worth `value`.
     Settled {
@@ -96,6 +97,24 @@ pub enum Input<'a> {
     Skew(i64),
     /// An operator's command.
     Command(Command),
+    /// A model's opinion with what it was made of. Strategies see the forecast in it where it is a traded one.
+    Opinion(Box<Opinion>),
+    /// From here on this bundle speaks for a city.
+    ModelSwapped {
+        /// Short name of the city.
+        city: String,
+        /// What it is for.
+        role: Role,
+        /// Hash of the bundle.
+        model: Digest,
+    },
+    /// A bundle was offered and not taken: the one before goes on.
+    ModelRefused {
+        /// Its folder.
+        path: String,
+        /// Why, for people.
+        reason: String,
+    },
 }
 
 /// Facts that hold for a whole run.
@@ -290,7 +309,7 @@ pub enum Body {
         /// Worth of a YES contract.
         value: Price,
     },
-    /// See [`Input::Forecast`].
+    /// See [`Input::Forecast`] and [`Input::Opinion`].
     Forecast(Forecast),
     /// The venue says something about an order of ours: an answer of REST or a message of the socket.
     Order {

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod market;
 #[cfg(feature = "mutants")]
 pub mod mutant;
+pub mod opinion;
 pub mod order;
 pub mod orders;
 pub mod paper;

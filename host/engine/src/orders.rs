@@ -74,6 +74,8 @@ pub struct Orders {
     effects: Vec<Effect>,
     account_wanted: bool,
     alarm: Option<String>,
+    /// Markets in which new orders pass again that did not a moment ago.
+    released: Vec<MarketId>,
 }
 
 /// Orders in one market.
@@ -136,6 +138,7 @@ impl Orders {
             effects: Vec::new(),
             account_wanted: false,
             alarm: None,
+            released: Vec::new(),
         }
     }
 
@@ -221,6 +224,19 @@ impl Orders {
 
     /// Asks for what has become due.
     pub fn tick(&mut self) {
+        let everywhere = self.held != Timestamp(0) && self.now >= self.held;
+        if everywhere {
+            self.held = Timestamp(0);
+        }
+        for (market, desk) in (0..).map(MarketId).zip(&mut self.desks) {
+            let over = desk.held.iter().any(|held| *held != Timestamp(0) && self.now >= *held);
+            if over {
+                desk.held = desk.held.map(|held| if self.now >= held { Timestamp(0) } else { held });
+            }
+            if over || everywhere {
+                self.released.push(market);
+            }
+        }
         for index in 0..self.desks.len() {
             for at in 0..self.desks[index].open.len() {
                 self.act(index, at);
@@ -313,6 +329,11 @@ impl Orders {
         std::mem::take(&mut self.account_wanted)
     }
 
+    /// Markets in which new orders pass again: a refusal or an unknown outcome kept them away until now.
+    pub fn take_released(&mut self) -> Vec<MarketId> {
+        std::mem::take(&mut self.released)
+    }
+
     /// Why the slot has to halt, where the venue gave a reason.
     pub fn take_alarm(&mut self) -> Option<String> {
         self.alarm.take()
@@ -350,7 +371,11 @@ impl Orders {
         let (now, settings) = (self.now, self.settings);
         let desk = &mut self.desks[index];
         let Some(life) = desk.life(id) else { return };
+        let was_unknown = life.is_unknown();
         change(life, now, &settings);
+        if was_unknown && !life.is_unknown() {
+            self.released.push(life.order().market);
+        }
         let at = desk.open.iter().position(|life| life.order().id == id);
         match at {
             Some(at) if desk.open[at].is_over() => {

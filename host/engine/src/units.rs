@@ -213,6 +213,8 @@ impl fmt::Display for Money {
 pub struct Probability(u32);
 
 impl Probability {
+    /// Impossibility.
+    pub const NONE: Self = Self(0);
     /// Certainty.
     pub const ONE: Self = Self(1_000_000);
 

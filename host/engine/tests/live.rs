@@ -572,6 +572,54 @@ fn in_a_trading_pause_cancels_leave_and_in_an_exchange_pause_they_wait() {
 }
 
 #[test]
+fn too_many_orders_in_a_second_are_made_up_for_in_the_next() {
+    let limits = Limits { orders_per_second: 2, ..settings().limits };
+    let mut desk = Desk::proved(Desk::with(Settings { limits, ..settings() }));
+    let mut still = component();
+    still.watch.every = 0;
+    desk.follow(Body::Swapped(still));
+    let wanted = [
+        quote(0, Side::Bid, 41, 1),
+        quote(0, Side::Bid, 42, 1),
+        quote(0, Side::Bid, 43, 1),
+        quote(1, Side::Bid, 41, 1),
+    ];
+    desk.answer(quotes(&wanted));
+    let refusals = desk.refusals();
+    assert!(refusals.len() >= 2 && refusals.iter().all(|reason| *reason == RefusalReason::Rate), "{refusals:?}");
+    assert_eq!(desk.engine.open_orders(), 2);
+    desk.wait(SECOND);
+    desk.answer(quotes(&wanted));
+    assert_eq!(desk.engine.open_orders(), 4, "asked again without any change of a book");
+    desk.wait(SECOND);
+    assert!(desk.questions.is_empty(), "and not for ever");
+}
+
+#[test]
+fn after_a_window_without_trading_the_component_is_asked_again() {
+    use isobar_engine::risk::Window;
+    // 1970 began on a Thursday; the desk begins 100 seconds into it.
+    let window = Window { from: 3 * 86_400 + 200, until: 3 * 86_400 + 300 };
+    let limits = Limits { windows: vec![window], ..settings().limits };
+    let mut desk = Desk::proved(Desk::with(Settings { limits, ..settings() }));
+    let mut still = component();
+    still.watch.every = 0;
+    desk.follow(Body::Swapped(still));
+    desk.answer(quotes(&[quote(0, Side::Bid, 41, 1)]));
+    desk.rests(1, 1);
+    desk.wait(99 * SECOND);
+    assert!(!desk.sent.contains(&cancel(1)));
+    desk.wait(SECOND);
+    assert!(desk.sent.contains(&cancel(1)));
+    desk.hear(1, OrderReport::Cancelled { reduced: Quantity::contracts(1) });
+    desk.answer(quotes(&[quote(0, Side::Bid, 41, 1)]));
+    assert_eq!(desk.refusals(), [RefusalReason::Window]);
+    desk.wait(100 * SECOND);
+    desk.answer(quotes(&[quote(0, Side::Bid, 41, 1)]));
+    assert_eq!(desk.engine.open_orders(), 1);
+}
+
+#[test]
 fn tighter_limits_pull_at_once_and_looser_ones_need_a_confirmation() {
     let mut desk = Desk::new();
     desk.want(quotes(&[quote(0, Side::Bid, 45, 10), quote(0, Side::Bid, 44, 10), quote(1, Side::Bid, 41, 10)]));

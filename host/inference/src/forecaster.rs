@@ -1,19 +1,34 @@
-//! The sessions of all cities, and the rule of when they are asked again.
+//! The models of all cities, and the rule of when they are asked again.
 
-use crate::{Bundle, Error, Runtime, Session, brackets};
+use crate::conclude::bits;
+use crate::{Manifest, NoOpinion, Timed, conclude, inputs_of};
 use isobar_engine::event::Forecast;
 use isobar_engine::market::{MarketId, Strike};
-use isobar_engine::units::{Digest, Timestamp};
+use isobar_engine::opinion::{Conditions, Evidence, Opinion, Role};
+use isobar_engine::units::{Digest, SECOND, Timestamp};
 use std::collections::BTreeMap;
-use std::path::Path;
+
+/// One feature as it is served.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The sources that it is made of, as manifests spell them.
+    pub sources: &'a [&'a str],
+    /// NaN for a missing value.
+    pub value: f32,
+}
 
 /// Features as of one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
-    /// Names and values, NaN for a missing value.
-    pub features: &'a [(&'a str, f32)],
-    /// When the newest value was published.
+    /// All that is served.
+    pub features: &'a [Given<'a>],
+    /// When the newest value of all was published.
     pub issued: Timestamp,
+    /// When the newest value of each source that counts was published, where it has given one. One that never said
+    /// anything has no age; what it does not give is missing among the features.
+    pub published: &'a [(&'a str, Timestamp)],
 }
 
 /// One city-day that somebody wants an opinion on.
@@ -26,125 +41,216 @@ pub struct Question<'a> {
     /// Now.
     pub at: Timestamp,
     /// The features, or why there are none.
-    pub inputs: Result<Inputs<'a>, String>,
+    pub inputs: Result<Inputs<'a>, NoOpinion>,
+    /// What the day itself has shown.
+    pub conditions: &'a Conditions,
     /// All markets of the city-day.
     pub markets: &'a [(MarketId, Strike)],
 }
 
-/// What was last said about a city-day.
-struct Said {
-    /// When a model was last run for it, nothing where none was.
-    asked: Option<Timestamp>,
-    /// Hash of model, inputs and markets, or the reason for having no opinion.
-    about: Result<Digest, String>,
+/// When there is an opinion at all, and how often. Nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Least time between two runs of a model for one city-day (INFERENCE_COOLDOWN_SEC).
+    pub cooldown: i64,
+    /// Inputs whose newest value was published longer ago give no opinion.
+    pub oldest: i64,
+    /// The same for the values of one source, by its name.
+    pub oldest_by_source: BTreeMap<String, i64>,
 }
 
-/// Sessions by city with the guide's cool-down.
+/// What was last said about a city-day.
+struct Said {
+    city: String,
+    /// When a model was last run for it, nothing where none was.
+    asked: Option<Timestamp>,
+    /// Hash of models, inputs, conditions and markets, or the reason for having no opinion.
+    about: Result<Digest, NoOpinion>,
+}
+
+/// Models by city with the guide's cool-down.
 ///
 /// A city-day is said something about only when that is new:
-/// - the model is asked when model, inputs or markets changed since it was last asked, and then not before the cool-down
-///   (INFERENCE_COOLDOWN_SEC) has passed since; what changed meanwhile waits for its end;
-/// - losing the inputs needs no model and is said at once.
+/// - the model is asked when model, inputs, conditions or markets changed since it was last asked, and then not before the
+///   cool-down (INFERENCE_COOLDOWN_SEC) has passed since; what changed meanwhile waits for its end, except that a new
+///   model speaks at once;
+/// - losing the inputs needs no model and is said at once;
+/// - a model that failed is asked again after the cool-down, though nothing changed.
+///
+/// A shadow is asked exactly when the traded model is, about the same features, and is never waited for a second time.
 pub struct Forecaster {
-    sessions: BTreeMap<String, Session>,
-    cooldown: i64,
-    oldest: i64,
+    limits: Limits,
+    models: BTreeMap<(String, Role), Timed>,
     said: BTreeMap<String, Said>,
 }
 
 impl Forecaster {
-    /// No sessions yet. `cooldown` and `oldest` are nanoseconds; inputs issued longer than `oldest` ago give no opinion.
-    pub fn new(cooldown: i64, oldest: i64) -> Self {
-        Self { sessions: BTreeMap::new(), cooldown, oldest, said: BTreeMap::new() }
+    /// No models yet.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, models: BTreeMap::new(), said: BTreeMap::new() }
     }
 
-    /// Takes the bundles in the subfolders of `models` and returns how many there are. Each subfolder with a manifest is
-    /// a bundle.
-    ///
-    /// # Errors
-    /// The first bundle that is refused, with its reason.
-    pub fn load(&mut self, runtime: &Runtime, models: &Path) -> Result<usize, Error> {
-        let unreadable = |source| Error::Unreadable { path: models.to_owned(), source };
-        let mut folders = Vec::new();
-        for entry in std::fs::read_dir(models).map_err(unreadable)? {
-            let folder = entry.map_err(unreadable)?.path();
-            if folder.join("model.toml").is_file() {
-                folders.push(folder);
+    /// Takes a model; it replaces the one of its city and role, and may speak at once.
+    pub fn hold(&mut self, role: Role, model: Timed) {
+        let city = model.manifest().city.clone();
+        self.said.values_mut().filter(|said| said.city == city).for_each(|said| said.asked = None);
+        self.models.insert((city, role), model);
+    }
+
+    /// The hash of the bundle that speaks for a city in a role.
+    pub fn model(&self, city: &str, role: Role) -> Option<Digest> {
+        self.models.get(&(city.to_owned(), role)).map(Timed::model)
+    }
+
+    /// Opinions on the city-day: the traded one, and the shadow's where there is one and both were asked. None where
+    /// nothing new can be said now. Then ask again later: the answer depends on `question.at` alone, no clock is read.
+    pub fn forecast(&mut self, question: &Question<'_>) -> Vec<Opinion> {
+        let said = self.said.get(question.event);
+        let asked = said.and_then(|said| said.asked);
+        let ready = self.ready(question, Role::Traded);
+        let about = ready.as_ref().map(|row| self.about(question, row)).map_err(NoOpinion::clone);
+        if said.is_some_and(|said| is_same(&said.about, &about)) {
+            return Vec::new();
+        }
+        let row = match ready {
+            Err(reason) => {
+                self.note(question, asked, about);
+                return vec![self.opinion(question, Role::Traded, Err(reason))];
             }
-        }
-        folders.sort();
-        for folder in &folders {
-            self.hold(Session::new(runtime, Bundle::load(folder)?)?);
-        }
-        Ok(folders.len())
-    }
-
-    /// Takes a session; it replaces the one of its city.
-    pub fn hold(&mut self, session: Session) {
-        self.sessions.insert(session.manifest().city.clone(), session);
-    }
-
-    /// The session of a city.
-    pub fn session(&self, city: &str) -> Option<&Session> {
-        self.sessions.get(city)
-    }
-
-    /// An opinion on the city-day, or nothing where nothing new can be said now. Then ask again later: the answer
-    /// depends on `question.at` alone, no clock is read.
-    pub fn forecast(&mut self, question: &Question<'_>) -> Option<Forecast> {
-        let asked = self.said.get(question.event).and_then(|said| said.asked);
-        let ready = self.ready(question);
-        let about = ready.as_ref().map(|(_, inputs)| about(self.model_of(question), *inputs, question.markets));
-        let about = about.map_err(String::clone);
-        if self.said.get(question.event).is_some_and(|said| said.about == about) {
-            return None;
-        }
-        let model = self.model_of(question);
-        let (asked, inputs, outcome) = match ready {
-            Err(reason) => (asked, Digest::default(), Err(reason)),
-            Ok(_) if asked.is_some_and(|asked| question.at.since(asked) < self.cooldown) => return None,
-            Ok((row, inputs)) => {
-                let session = self.sessions.get_mut(question.city).expect("a row is of a session");
-                let prediction = session.predict_row(&row);
-                let outcome = prediction.and_then(|prediction| brackets(&prediction, question.markets));
-                (Some(question.at), inputs, outcome.map_err(|reason| reason.to_string()))
-            }
+            Ok(_) if asked.is_some_and(|asked| question.at.since(asked) < self.limits.cooldown) => return Vec::new(),
+            Ok(row) => row,
         };
+        let before = said.map(|said| said.about.clone());
+        let (opinion, failure) = self.ask(question, Role::Traded, row);
+        // The same failure again is no news.
+        let repeats = |failure: &NoOpinion| matches!(&before, Some(Err(reason)) if failure.repeats(reason));
+        let news = !failure.as_ref().is_some_and(repeats);
+        self.note(question, Some(question.at), failure.map_or(about, Err));
+        let mut opinions = if news { vec![opinion] } else { Vec::new() };
+        if self.model(question.city, Role::Shadow).is_some() {
+            opinions.extend(match self.ready(question, Role::Shadow) {
+                Ok(row) => Some(self.ask(question, Role::Shadow, row).0),
+                Err(reason) => Some(self.opinion(question, Role::Shadow, Err(reason))),
+            });
+        }
+        opinions
+    }
+
+    /// Forgets the city-days for which `keep` says no.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.said.retain(|event, _| keep(event));
+    }
+
+    fn note(&mut self, question: &Question<'_>, asked: Option<Timestamp>, about: Result<Digest, NoOpinion>) {
+        let said = Said { city: question.city.to_owned(), asked, about };
+        self.said.insert(question.event.to_owned(), said);
+    }
+
+    /// Runs a model on a row. The second value is a failure of the model itself.
+    fn ask(&mut self, question: &Question<'_>, role: Role, row: Vec<f32>) -> (Opinion, Option<NoOpinion>) {
+        let model = self.models.get_mut(&(question.city.to_owned(), role)).expect("a row is of a model");
+        let bits = bits(&row);
+        let inputs = inputs_of(&bits, question.conditions, question.markets);
+        let answer = model.ask(row);
+        let failure = answer.as_ref().err().filter(|reason| reason.is_failure()).cloned();
+        let (lowest, classes) = answer.as_ref().map_or((0, Vec::new()), |answer| {
+            (answer.lowest, answer.classes.iter().map(|probability| probability.to_bits()).collect())
+        });
+        let outcome = answer.and_then(|answer| conclude(&answer, question.conditions, question.markets));
+        let evidence = Evidence {
+            row: bits,
+            lowest,
+            classes,
+            conditions: question.conditions.clone(),
+            markets: question.markets.to_vec(),
+        };
+        let mut opinion = self.opinion(question, role, outcome);
+        opinion.forecast.inputs = inputs;
+        opinion.evidence = Some(evidence);
+        (opinion, failure)
+    }
+
+    fn opinion(
+        &self,
+        question: &Question<'_>,
+        role: Role,
+        outcome: Result<Vec<(MarketId, isobar_engine::units::Probability)>, NoOpinion>,
+    ) -> Opinion {
         if let Err(reason) = &outcome {
-            tracing::info!(event = question.event, %reason, "no opinion");
+            tracing::info!(event = question.event, %role, %reason, "no opinion");
         }
-        self.said.insert(question.event.to_owned(), Said { asked, about });
-        let issued = question.inputs.as_ref().map_or(question.at, |inputs| inputs.issued);
-        Some(Forecast { event: question.event.to_owned(), model, issued, inputs, outcome })
+        let forecast = Forecast {
+            event: question.event.to_owned(),
+            model: self.model(question.city, role).unwrap_or_default(),
+            issued: question.inputs.as_ref().map_or(question.at, |inputs| inputs.issued),
+            inputs: Digest::default(),
+            outcome: outcome.map_err(|reason| reason.to_string()),
+        };
+        Opinion { role, city: question.city.to_owned(), forecast, evidence: None }
     }
 
-    /// Forgets a city-day that is over.
-    pub fn forget(&mut self, event: &str) {
-        self.said.remove(event);
-    }
-
-    fn model_of(&self, question: &Question<'_>) -> Digest {
-        self.sessions.get(question.city).map_or_else(Digest::default, Session::model)
-    }
-
-    /// The row for the model with the hash of its bits, or why the model cannot be asked.
-    fn ready(&self, question: &Question<'_>) -> Result<(Vec<f32>, Digest), String> {
-        let session = self.sessions.get(question.city).ok_or_else(|| format!("no model for {}", question.city))?;
-        let inputs = question.inputs.as_ref().map_err(String::clone)?;
-        if question.at.since(inputs.issued) > self.oldest {
-            return Err("the inputs are too old".to_owned());
+    /// What an opinion is about.
+    fn about(&self, question: &Question<'_>, row: &[f32]) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        for role in [Role::Traded, Role::Shadow] {
+            hasher.update(&self.model(question.city, role).unwrap_or_default().0);
         }
-        let row = session.manifest().row(inputs.features).map_err(|reason| reason.to_string())?;
-        // All NaNs are one: their other bits mean nothing.
-        let bits = |value: &f32| if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() };
-        let bytes: Vec<u8> = row.iter().flat_map(|value| bits(value).to_le_bytes()).collect();
-        Ok((row, Digest::of(&bytes)))
+        hasher.update(&inputs_of(&bits(row), question.conditions, question.markets).0);
+        Digest(*hasher.finalize().as_bytes())
+    }
+
+    /// The row for the model, or why it cannot be asked.
+    fn ready(&self, question: &Question<'_>, role: Role) -> Result<Vec<f32>, NoOpinion> {
+        let model = self.models.get(&(question.city.to_owned(), role));
+        let manifest = model.ok_or_else(|| NoOpinion::NoModel(question.city.to_owned()))?.manifest();
+        let inputs = question.inputs.as_ref().map_err(NoOpinion::clone)?;
+        fresh("the newest input", question.at, inputs.issued, self.limits.oldest)?;
+        let row = row(manifest, inputs.features)?;
+        for (source, newest) in inputs.published {
+            if let Some(limit) = self.limits.oldest_by_source.get(*source) {
+                fresh(source, question.at, *newest, *limit)?;
+            }
+        }
+        Ok(row)
     }
 }
 
-/// What an opinion is about.
-fn about(model: Digest, inputs: Digest, markets: &[(MarketId, Strike)]) -> Digest {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&model.0).update(&inputs.0).update(format!("{markets:?}").as_bytes());
-    Digest(*hasher.finalize().as_bytes())
+fn is_same(before: &Result<Digest, NoOpinion>, now: &Result<Digest, NoOpinion>) -> bool {
+    match (before, now) {
+        (Ok(before), Ok(now)) => before == now,
+        (Err(before), Err(now)) => now.repeats(before),
+        _ => false,
+    }
+}
+
+fn fresh(origin: &str, now: Timestamp, published: Timestamp, limit: i64) -> Result<(), NoOpinion> {
+    let age = now.since(published);
+    if age <= limit {
+        return Ok(());
+    }
+    let origin = origin.to_owned();
+    Err(NoOpinion::Stale { origin, age_s: age / SECOND, limit_s: limit / SECOND })
+}
+
+/// The features in the graph's order, each of its own source and plausible.
+fn row(manifest: &Manifest, given: &[Given<'_>]) -> Result<Vec<f32>, NoOpinion> {
+    let column = |feature: &crate::Feature| {
+        let found = given.iter().find(|given| given.name == feature.name);
+        let found = found.ok_or_else(|| NoOpinion::MissingFeature(feature.name.clone()))?;
+        let name = || feature.name.clone();
+        if !feature.is_from(found.sources) {
+            let (given, wanted) = (found.sources.join(", "), feature.source.join(", "));
+            return Err(NoOpinion::OtherSource { feature: name(), given, wanted });
+        }
+        match found.value {
+            value if value.is_nan() && !feature.optional => Err(NoOpinion::MissingValue(name())),
+            value if value.is_nan() || (feature.least..=feature.most).contains(&value) => Ok(value),
+            value => Err(NoOpinion::OutOfRange {
+                feature: name(),
+                value: value.to_string(),
+                range: format!("{} to {}", feature.least, feature.most),
+            }),
+        }
+    };
+    manifest.features.iter().map(column).collect()
 }

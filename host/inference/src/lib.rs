@@ -1,21 +1,30 @@
 //! Model bundles, ONNX Runtime sessions, and the way from class probabilities to bracket probabilities.
 //!
-//! It owns sessions and the rule of when to ask them again. It refuses bundles that are not what their manifest says,
-//! never reads a clock (moments are passed in) and knows no source of weather: features come in by name.
-//! Floating point ends here: what leaves is a [`Forecast`](isobar_engine::event::Forecast) in parts per million.
+//! It owns sessions, their deadline and the rule of when to ask them again. It refuses bundles that are not what their
+//! manifest says, never reads a clock (moments are passed in) and knows no source of weather: features come in by name.
+//! Floating point ends here: what leaves is an [`Opinion`](isobar_engine::opinion::Opinion), its probabilities in parts
+//! per million and its evidence as bits.
 #![forbid(unsafe_code)]
 
 mod brackets;
 mod bundle;
+mod conclude;
+mod condition;
 mod forecaster;
 mod manifest;
+mod reason;
 mod session;
+mod timed;
 
 pub use brackets::brackets;
-pub use bundle::Bundle;
-pub use forecaster::{Forecaster, Inputs, Question};
-pub use manifest::{AnchorTerm, Classes, Feature, Manifest};
-pub use session::{Prediction, Runtime, Session};
+pub use bundle::{Bundle, FILES, Golden};
+pub use conclude::{Recomputed, conclude, degrees, inputs_of, recompute};
+pub use condition::condition;
+pub use forecaster::{Forecaster, Given, Inputs, Limits, Question};
+pub use manifest::{Anchor, AnchorKind, AnchorTerm, Classes, Feature, Manifest, Served, Sources};
+pub use reason::NoOpinion;
+pub use session::{Answer, Prediction, Runtime, Session, TOLERANCE};
+pub use timed::Timed;
 
 use std::path::PathBuf;
 
@@ -60,21 +69,18 @@ pub enum Error {
     /// The graph has other names or shapes than the manifest, or ONNX Runtime refuses it.
     #[error("graph: {0}")]
     Graph(String),
-}
-
-/// Why a city-day has no probabilities. The text is journaled and shown.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoOpinion {
-    /// A feature that the model needs is not among those given at all (a missing value is NaN, not an absence).
-    #[error("feature {0} is missing")]
-    MissingFeature(String),
-    /// Not one of the forecasts that the anchor is made of has a value.
-    #[error("no forecast to start from")]
-    NoAnchor,
-    /// The graph failed, or answered with something that is no probability distribution.
-    #[error("the model answered with no probabilities: {0}")]
-    BadAnswer(String),
-    /// The markets do not divide the temperatures among them.
-    #[error("strikes do not divide the temperatures: {0}")]
-    Strikes(String),
+    /// A golden row does not come out as it did in training.
+    #[error("golden row {number}: {reason}")]
+    Golden {
+        /// Its number, from 0.
+        number: usize,
+        /// What came out instead.
+        reason: String,
+    },
+    /// The model wants features that the host does not have, or not from that source.
+    #[error("features: {0}")]
+    Features(String),
+    /// There is no thread left to run the model on.
+    #[error("no thread for the model: {0}")]
+    Thread(std::io::Error),
 }

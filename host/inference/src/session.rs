@@ -1,6 +1,6 @@
 //! ONNX Runtime: the library, and one session per bundle.
 
-use crate::{Bundle, Error, Manifest, NoOpinion};
+use crate::{Bundle, Error, Golden, Manifest, NoOpinion};
 use isobar_engine::units::Digest;
 use ort::environment::Environment;
 use ort::session::builder::GraphOptimizationLevel;
@@ -10,6 +10,9 @@ use std::sync::Mutex;
 
 /// How far a sum of single-precision probabilities may be from one.
 const SUM_TOLERANCE: f64 = 1e-4;
+
+/// How far two computations of one probability may be apart.
+pub const TOLERANCE: f64 = 1e-5;
 
 /// ONNX Runtime allows one environment in a process and its library cannot be exchanged: the first one loaded serves all.
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
@@ -53,6 +56,22 @@ pub struct Prediction {
     pub probabilities: Vec<f64>,
 }
 
+/// What a graph gave, as it gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Temperature of the first class, °F.
+    pub lowest: i32,
+    /// Probability of each class, all from 0 to 1 and summing to one as well as single precision can.
+    pub classes: Vec<f32>,
+}
+
+impl Answer {
+    /// The same numbers as a [`Prediction`].
+    pub fn prediction(&self) -> Prediction {
+        Prediction { lowest: self.lowest, probabilities: self.classes.iter().map(|p| f64::from(*p)).collect() }
+    }
+}
+
 /// A bundle ready to answer.
 pub struct Session {
     session: ort::session::Session,
@@ -77,6 +96,17 @@ impl Session {
         Ok(Self { session, manifest, model })
     }
 
+    /// A session whose answers to the golden rows are those of the training.
+    ///
+    /// # Errors
+    /// [`Error::Graph`] or [`Error::Golden`].
+    pub fn verified(runtime: &Runtime, mut bundle: Bundle) -> Result<Self, Error> {
+        let golden = std::mem::take(&mut bundle.golden);
+        let mut session = Self::new(runtime, bundle)?;
+        session.verify(&golden)?;
+        Ok(session)
+    }
+
     /// What the bundle says about itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -93,12 +123,15 @@ impl Session {
     /// [`NoOpinion`] where a feature is not given, no forecast has a value, or the answer is no distribution.
     pub fn predict(&mut self, features: &[(&str, f32)]) -> Result<Prediction, NoOpinion> {
         let row = self.manifest.row(features)?;
-        self.predict_row(&row)
+        self.ask(&row).map(|answer| answer.prediction())
     }
 
-    /// [`Self::predict`] for a row in the graph's order.
+    /// Asks the model about a row in the graph's order, before the anchor is subtracted, NaN for a missing value.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
     #[expect(clippy::cast_precision_loss, reason = "an anchor is below a thousand")]
-    pub(crate) fn predict_row(&mut self, row: &[f32]) -> Result<Prediction, NoOpinion> {
+    pub fn ask(&mut self, row: &[f32]) -> Result<Answer, NoOpinion> {
         let anchor = self.manifest.anchor(row)?;
         let columns = row.iter().zip(&self.manifest.features);
         let input: Vec<f32> = columns.map(|(v, column)| if column.relative { v - anchor as f32 } else { *v }).collect();
@@ -106,16 +139,44 @@ impl Session {
         let tensor = TensorRef::from_array_view(([1, input.len()], &input[..])).map_err(failed)?;
         let outputs = self.session.run(ort::inputs![tensor]).map_err(failed)?;
         let (_, values) = outputs[0].try_extract_tensor::<f32>().map_err(failed)?;
-        let probabilities: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
         // Written so that NaN fails too.
-        if !probabilities.iter().all(|p| (0.0..=1.0).contains(p)) {
+        if !values.iter().all(|p| (0.0..=1.0).contains(p)) {
             return Err(NoOpinion::BadAnswer("a value outside 0 to 1".to_owned()));
         }
-        let sum: f64 = probabilities.iter().sum();
-        if (sum - 1.0).abs() > SUM_TOLERANCE || probabilities.len() != self.manifest.classes.count() {
-            return Err(NoOpinion::BadAnswer(format!("{} values that sum to {sum}", probabilities.len())));
+        let sum: f64 = values.iter().map(|value| f64::from(*value)).sum();
+        if (sum - 1.0).abs() > SUM_TOLERANCE || values.len() != self.manifest.classes.count() {
+            return Err(NoOpinion::BadAnswer(format!("{} values that sum to {sum}", values.len())));
         }
-        Ok(Prediction { lowest: anchor + self.manifest.classes.lowest, probabilities })
+        Ok(Answer { lowest: anchor + self.manifest.classes.lowest, classes: values.to_vec() })
+    }
+
+    /// Asks about every golden row and compares with what the training wrote down.
+    ///
+    /// # Errors
+    /// [`Error::Golden`] where an answer is missing, not finite or further away than [`TOLERANCE`].
+    pub fn verify(&mut self, golden: &[Golden]) -> Result<(), Error> {
+        for (number, row) in golden.iter().enumerate() {
+            let wrong = |reason: String| Error::Golden { number, reason };
+            if row.features.len() != self.manifest.features.len() {
+                return Err(wrong(format!("{} features", row.features.len())));
+            }
+            let features: Vec<f32> = row.features.iter().map(|value| value.unwrap_or(f32::NAN)).collect();
+            let answer = self.ask(&features).map_err(|reason| wrong(reason.to_string()))?;
+            let lowest = row.anchor_f + self.manifest.classes.lowest;
+            if answer.lowest != lowest || answer.classes.len() != row.probabilities.len() {
+                let (from, classes) = (answer.lowest, answer.classes.len());
+                return Err(wrong(format!(
+                    "{classes} classes from {from}°, not {} from {lowest}°",
+                    row.probabilities.len()
+                )));
+            }
+            let apart = |(ours, theirs): (&f32, &f64)| (f64::from(*ours) - theirs).abs();
+            let worst = answer.classes.iter().zip(&row.probabilities).map(apart).fold(0.0, f64::max);
+            if worst > TOLERANCE {
+                return Err(wrong(format!("off by {worst:e}")));
+            }
+        }
+        Ok(())
     }
 }
 

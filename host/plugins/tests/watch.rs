@@ -1,6 +1,6 @@
 //! Files that appear, change and are half written in a watched folder.
 
-use isobar_plugins::Watch;
+use isobar_plugins::{Wanted, Watch};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ const SOON: Duration = Duration::from_secs(5);
 
 fn watched(folder: &Path) -> (Watch, Receiver<PathBuf>) {
     let (send, files) = mpsc::channel();
-    (Watch::start(folder, send).expect("a folder to watch"), files)
+    (Watch::start(folder, Wanted::Files("wasm"), send).expect("a folder to watch"), files)
 }
 
 /// Names told until nothing more comes for a while.
@@ -84,4 +84,30 @@ fn a_file_that_comes_back_is_told_again() {
     sleep(Duration::from_millis(100));
     fs::write(&path, "one").expect("written");
     assert_eq!(told(&files), ["a.wasm"]);
+}
+
+#[test]
+fn a_bundle_is_told_when_all_its_files_stand_still_and_again_when_one_changes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bundle = |name: &str| folder.path().join(name);
+    let write = |name: &str, file: &str, text: &str| fs::write(bundle(name).join(file), text).expect("written");
+    for name in ["b", "a", "no-bundle"] {
+        fs::create_dir(bundle(name)).expect("a folder");
+        write(name, "graph", name);
+    }
+    write("a", "manifest", "a");
+    write("b", "manifest", "b");
+    fs::write(bundle("manifest"), "beside the bundles").expect("written");
+    let (send, files) = mpsc::channel();
+    let _watch = Watch::start(folder.path(), Wanted::Bundles(&["manifest", "graph"]), send).expect("a folder to watch");
+    assert_eq!(told(&files), ["a", "b"]);
+    write("b", "graph", "another");
+    assert_eq!(told(&files), ["b"]);
+    write("b", "notes", "of no interest");
+    assert!(files.recv_timeout(Duration::from_millis(900)).is_err());
+    // Made aside and moved in.
+    fs::create_dir(bundle("no-bundle/c")).expect("a folder");
+    fs::write(bundle("no-bundle/c/manifest"), "c").expect("written");
+    fs::rename(bundle("no-bundle/c"), bundle("c")).expect("moved");
+    assert_eq!(told(&files), ["c"]);
 }

@@ -21,6 +21,7 @@ mod messages;
 mod refusal;
 mod render;
 mod rest;
+mod rules;
 mod scene;
 mod server;
 mod session;
@@ -29,6 +30,7 @@ mod trading;
 mod trouble;
 mod venue;
 mod weather;
+mod weather_http;
 
 pub use clock::Speed;
 pub use core::{AccountConfig, ConnId, Core, CoreConfig};

@@ -326,7 +326,8 @@ impl Sim {
                 let router = crate::control::router()
                     .route("/trade-api/ws/v2", axum::routing::get(crate::socket::upgrade))
                     .fallback(venue)
-                    .with_state(Arc::clone(&serving));
+                    .with_state(Arc::clone(&serving))
+                    .merge(crate::weather_http::router(Arc::clone(&serving)));
                 tokio::select! {
                     () = accept(listener, router) => {}
                     () = serving.play(config.speed) => {}

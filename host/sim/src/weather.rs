@@ -23,6 +23,16 @@ pub(crate) struct Row {
     pub(crate) published: Timestamp,
     /// The settled high and when it was published.
     pub(crate) observed: Option<(i64, Timestamp)>,
+    /// How the day went, where that was simulated.
+    pub(crate) shape: Option<Shape>,
+}
+
+/// The course of a simulated day, °F and the hour of the high, local standard time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+    pub(crate) peak: f64,
 }
 
 impl Row {
@@ -169,6 +179,7 @@ impl City {
                 forecast,
                 published: begins,
                 observed: Some((whole(high), begins.plus(24 * HOUR + DETERMINED_AFTER))),
+                shape: None,
             });
         }
         let day = Day {
@@ -179,6 +190,9 @@ impl City {
             common: self.common,
             begins: midnight(date, behind),
         };
+        if let Some(today) = rows.last_mut() {
+            today.shape = Some(Shape { low: day.low, high: day.high, peak: day.peak });
+        }
         (day, rows)
     }
 }

@@ -4,6 +4,7 @@
 //! RUN/feed/                  feed journal
 //! RUN/slots/<name>/          one journal for each slot
 //! RUN/components/<hash>.wasm every component that a slot ever held, by the hash of its bytes
+//! RUN/models/<hash>/         every bundle that gave an opinion, by the hash of its manifest
 //! RUN/run.db                 SQL projection; it can be deleted and rebuilt
 //! ```
 
@@ -169,6 +170,28 @@ impl Run {
         }
     }
 
+    /// Keeps the files of a model bundle, each a name and its bytes, under the hash that names the bundle. Keeping it again
+    /// changes nothing.
+    pub fn keep_model(&self, model: Digest, files: &[(&str, &[u8])]) -> Result<()> {
+        let folder = self.model_folder(model);
+        if folder.is_dir() {
+            return Ok(());
+        }
+        let unfinished = folder.with_extension(format!("unfinished-{}", std::process::id()));
+        fs::create_dir_all(&unfinished).map_err(Error::io(&unfinished))?;
+        for (name, bytes) in files {
+            let path = unfinished.join(name);
+            let mut file = fs::File::create(&path).map_err(Error::io(&path))?;
+            file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io(&path))?;
+        }
+        fs::rename(&unfinished, &folder).map_err(Error::io(&folder))
+    }
+
+    /// Where a bundle's files are kept. Whoever reads them checks that they are still those of the hash.
+    pub fn model_folder(&self, model: Digest) -> PathBuf {
+        self.folder.join("models").join(model.to_string())
+    }
+
     /// Where a component's bytes are kept.
     pub fn component_path(&self, hash: Digest) -> PathBuf {
         self.components_folder().join(format!("{hash}.wasm"))
@@ -189,6 +212,17 @@ mod tests {
         fs::write(run.component_path(hash), b"other").unwrap();
         assert!(matches!(run.component(hash), Err(Error::Absent { .. })));
         assert!(matches!(run.component(Digest::of(b"never")), Err(Error::Absent { .. })));
+    }
+
+    #[test]
+    fn a_bundle_is_kept_once_and_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Run::create(&folder.path().join("run")).unwrap();
+        let model = Digest::of(b"manifest");
+        run.keep_model(model, &[("model.toml", b"manifest"), ("model.onnx", b"graph")]).unwrap();
+        run.keep_model(model, &[]).unwrap();
+        assert_eq!(fs::read(run.model_folder(model).join("model.onnx")).unwrap(), b"graph");
+        assert_eq!(fs::read_dir(run.folder().join("models")).unwrap().count(), 1, "nothing unfinished is left");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One publication of what is known about one day of one city.
 
-use crate::City;
+use crate::{City, HighForecast, ReportedHigh, SourceId, Stamps, Weather};
 use isobar_engine::units::Timestamp;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
@@ -23,4 +23,33 @@ pub struct DailyWeather {
 /// Beyond every high that was ever measured: a value outside is a fault of the source.
 pub(crate) fn plausible(degrees: f64) -> bool {
     (-100.0..=150.0).contains(&degrees)
+}
+
+/// Rows of days as values: forecasts are Open-Meteo's and highs those of the climate reports, which is what recorded
+/// files hold and what the simulated exchange imitates.
+impl FromIterator<DailyWeather> for Weather {
+    fn from_iter<I: IntoIterator<Item = DailyWeather>>(days: I) -> Self {
+        let mut weather = Self::default();
+        for day in days {
+            let (city, date) = (day.city, day.date);
+            let stamps = |at| Stamps { event: city.day_begins(date), published: at, received: at };
+            weather.forecasts.extend(day.forecast_high_f.into_iter().map(|(model, high_f)| HighForecast {
+                city,
+                date,
+                model,
+                source: SourceId::OpenMeteo,
+                stamps: stamps(day.published),
+                high_f,
+            }));
+            weather.reports.extend(day.observed_high_f.map(|(high_f, at)| ReportedHigh {
+                city,
+                date,
+                source: SourceId::NwsClimateReport,
+                stamps: stamps(at),
+                high_f,
+                is_final: true,
+            }));
+        }
+        weather
+    }
 }

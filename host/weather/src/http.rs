@@ -132,7 +132,7 @@ mod tests {
     const ROWS: &str = r#"[
         {"city":"CHI","date":"2026-07-01","forecast_high_f":{"gfs":88.1,"icon":87.4},"published":"2026-07-01T06:00:00Z",
          "observed_high_f":null,"observed_published":null},
-        {"city":"NY","date":"2026-07-01","forecast_high_f":{},"published":"2026-07-01T06:00:00Z",
+        {"city":"XX","date":"2026-07-01","forecast_high_f":{},"published":"2026-07-01T06:00:00Z",
          "observed_high_f":null,"observed_published":null},
         {"city":"PHIL","date":"2026-06-30","forecast_high_f":{"gfs":90},"published":"2026-06-30T06:00:00Z",
          "observed_high_f":87,"observed_published":"2026-07-01T10:00:00Z"}]"#;
@@ -165,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_had_now_is_asked_for_again() {
         let days = fetch(vec![("503 Later", ""), ("429 Slow", ""), ("200 OK", ROWS)]).await.expect("the third answer");
-        assert_eq!(days.len(), 2, "New York has no model");
+        assert_eq!(days.len(), 2, "a city that nobody knows is left out");
         assert_eq!(days[0].forecast_high_f["icon"], 87.4);
         assert_eq!(days[0].observed_high_f, None);
         let (high, at) = days[1].observed_high_f.expect("observed");

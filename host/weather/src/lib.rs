@@ -6,16 +6,39 @@
 #![forbid(unsafe_code)]
 
 mod city;
+mod climate_report;
+mod config;
 mod day;
 mod features;
 mod http;
+mod provider;
+mod quality;
 mod recorded;
+mod registry;
+mod secret;
+mod settlement;
+mod study;
+mod transport;
+mod value;
 
 pub use city::City;
+pub use climate_report::{ClimateReport, NoReport};
+pub use config::{SourceConfig, SourceKind};
 pub use day::DailyWeather;
-pub use features::{FeatureRow, MODELS, NAMES, NoFeatures, features};
+pub use features::{FEATURES, Feature, FeatureRow, History, MODELS, Need, NoFeatures, Sources, features};
 pub use http::Source;
+pub use provider::{
+    Answer, ClimateReports, Database, FORECASTS_SQL, Grid, OBSERVATIONS_SQL, OPEN_METEO_MODELS, Observations,
+    OpenMeteo, Provider, Queries, Remembering, Simulated, VisualCrossing,
+};
+pub use quality::Dropped;
 pub use recorded::read_recorded;
+pub use registry::{Era, Registry, RegistryError, SettlementSource};
+pub use secret::Secret;
+pub use settlement::{Listed, Stop, check as check_settlement};
+pub use study::Recording;
+pub use transport::{Now, Patience, client};
+pub use value::{HighForecast, Observation, Quality, ReportedHigh, SourceId, Stamps, Weather};
 
 use std::path::PathBuf;
 

@@ -18,14 +18,18 @@ use std::path::Path;
 /// # Errors
 /// [`Error::File`] where it cannot be read, [`Error::Invalid`] where it is not such a table.
 pub fn read_recorded(path: &Path) -> Result<Vec<DailyWeather>, Error> {
+    table(open(path)?).map_err(|reason| Error::Invalid { origin: path.display().to_string(), reason })
+}
+
+/// A file, unpacked where its name ends in `.zst`.
+pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, Error> {
     let unreadable = |source| Error::File { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    let reader: Box<dyn Read> = if path.extension().is_some_and(|end| end == "zst") {
+    Ok(if path.extension().is_some_and(|end| end == "zst") {
         Box::new(zstd::Decoder::new(file).map_err(unreadable)?)
     } else {
         Box::new(file)
-    };
-    table(reader).map_err(|reason| Error::Invalid { origin: path.display().to_string(), reason })
+    })
 }
 
 fn table(reader: impl Read) -> Result<Vec<DailyWeather>, String> {
@@ -72,7 +76,7 @@ mod tests {
     fn empty_cells_are_missing_other_cities_left_out_and_analyses_not_read() {
         let text = "series,station,date,obs_high_f,fcst_gfs,fcst_icon,era_tmax\n\
                     KXHIGHCHI,KMDW,2026-03-10,61,59.7,,99.9\n\
-                    KXHIGHNY,KNYC,2026-03-10,61,59.7,60.0,99.9\n";
+                    KXHIGHXX,KXXX,2026-03-10,61,59.7,60.0,99.9\n";
         let days = table(text.as_bytes()).expect("a table");
         assert_eq!(days.len(), 1);
         assert_eq!(days[0].forecast_high_f, BTreeMap::from([("gfs".to_owned(), 59.7)]));

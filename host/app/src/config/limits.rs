@@ -108,8 +108,8 @@ impl Source<'_> {
             let range = Range { decimals: 6, least: 0, most: 1_000_000_000_000_000, default: dollars * 1_000_000 };
             number(key, raw, range).map(Money::new)
         };
-        let count = |key, raw, default| {
-            let range = Range { decimals: 0, least: 0, most: 10_000, default };
+        let count = |key, raw, most, default| {
+            let range = Range { decimals: 0, least: 0, most, default };
             number(key, raw, range).map(|count| u32::try_from(count).expect("inside its range"))
         };
         let seconds = |key, raw, default: i64| {
@@ -127,10 +127,10 @@ impl Source<'_> {
             city_day_loss: usd("max_city_day_loss_usd", &raw.max_city_day_loss_usd, 10_000)?,
             day_notional: usd("max_day_traded_usd", &raw.max_day_traded_usd, 1_000_000)?,
             exposure: usd("max_exposure_usd", &raw.max_exposure_usd, 100_000)?,
-            open_orders: count("max_open_orders", &raw.max_open_orders, 200)?,
+            open_orders: count("max_open_orders", &raw.max_open_orders, 10_000, 200)?,
             collar: Price::new(collar).expect("inside its range"),
-            orders_per_second: count("max_orders_per_second", &raw.max_orders_per_second, 1_000)?,
-            orders_per_minute: count("max_orders_per_minute", &raw.max_orders_per_minute, 10_000)?,
+            orders_per_second: count("max_orders_per_second", &raw.max_orders_per_second, 10_000, 1_000)?,
+            orders_per_minute: count("max_orders_per_minute", &raw.max_orders_per_minute, 600_000, 10_000)?,
             daily_loss: usd("max_daily_loss_usd", &raw.max_daily_loss_usd, 100_000)?,
             skew: seconds("max_clock_skew_sec", &raw.max_clock_skew_sec, 60)?,
             before_close: seconds("stop_before_close_sec", &raw.stop_before_close_sec, 0)?,

@@ -39,13 +39,24 @@ fn the_example_says_what_is_documented() {
         parameters: [("MARGIN", "0.03"), ("QUOTE_CONTRACTS", "10")].map(named).into(),
     };
     let documented = Config {
-        venue: Venue { addresses: None, series: SERIES.map(str::to_owned).to_vec() },
+        venue: Venue { addresses: None, series: SERIES.map(str::to_owned).to_vec(), key: None, simulated: false },
         feed: Feed { use_yes_price: true, stale_after: 60 * SECOND, stale_by_last_change: false },
+        weather: Weather {
+            sources: [SourceKind::OpenMeteo, SourceKind::NwsObservations, SourceKind::NwsClimateReports]
+                .map(SourceConfig::new)
+                .to_vec(),
+            contact: "an operator who left no address".to_owned(),
+            history: vec![],
+        },
         models: Models {
             folder: PathBuf::from("desk/models"),
             library: PathBuf::from("desk/.tools/onnxruntime/libonnxruntime.so"),
             cooldown: 30 * SECOND,
             forecast_age: 36 * 3_600 * SECOND,
+            shadow: None,
+            source_age: BTreeMap::new(),
+            deadline: Duration::from_secs(1),
+            floor: Probability::new(1_000).expect("a probability"),
         },
         limits: Limits {
             order: Quantity::contracts(50),
@@ -89,10 +100,17 @@ fn the_example_shows_every_key() {
         "use_yes_price",
         "ORDER_BOOK_STALE_SEC",
         "stale",
+        "contact",
+        "kind",
+        "history",
         "folder",
         "library",
         "INFERENCE_COOLDOWN_SEC",
         "max_forecast_age_sec",
+        "shadow",
+        "max_source_age_sec",
+        "deadline_ms",
+        "ruled_out_probability",
         "MAX_POSITION_PER_MARKET",
         "max_order_contracts",
         "max_open_orders",
@@ -135,8 +153,12 @@ fn the_example_shows_every_key() {
         assert!(shown.contains(&key), "{key}");
     }
     // With its commented keys in force the example is still a configuration.
-    let all = EXAMPLE.replace("# rest", "rest").replace("# websocket", "websocket").replace("# library", "library");
+    let commented = ["rest", "websocket", "library", "shadow", "max_source_age_sec", "history"];
+    let all =
+        commented.iter().fold(EXAMPLE.to_owned(), |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")));
     let all = parse(&all).expect("the example with every key");
+    assert_eq!(all.models.shadow, Some(PathBuf::from("desk/models-shadow")));
+    assert_eq!(all.models.source_age["nws_observation"], 3 * 3_600 * SECOND);
     let addresses = all.venue.addresses.expect("both are given");
     assert_eq!(addresses.rest, "https://api.elections.kalshi.com/trade-api/v2");
     assert_eq!(all.models.library, PathBuf::from("desk/.tools/onnxruntime/libonnxruntime.so"));
@@ -238,7 +260,7 @@ fn every_limit() -> String {
 #[test]
 fn live_trading_needs_every_limit_to_be_written() {
     let limits = every_limit();
-    let live = "[live]\nslot = \"edge\"\n";
+    let live = "[live]\nslot = \"edge\"\nmax_contracts_per_15_sec = 500\n";
     let config = with_slot(&format!("{limits}{live}")).expect("every limit is written").live.expect("live");
     let settings = LiveSettings {
         ttl: 120 * SECOND,
@@ -250,7 +272,7 @@ fn live_trading_needs_every_limit_to_be_written() {
         read_every: 60 * SECOND,
         read_again: 15 * SECOND,
     };
-    assert_eq!(config, Live { slot: "edge".to_owned(), settings });
+    assert_eq!(config, Live { slot: "edge".to_owned(), settings, group_contracts: Quantity::contracts(500) });
     let keys: Vec<&str> = limits
         .lines()
         .filter(|l| !l.starts_with('#'))
@@ -269,7 +291,7 @@ fn live_trading_needs_every_limit_to_be_written() {
 
 #[test]
 fn a_live_table_that_makes_no_sense_is_refused() {
-    let with = |live: &str| complaint(&format!("{}[live]\n{live}", every_limit()));
+    let with = |live: &str| complaint(&format!("{}[live]\nmax_contracts_per_15_sec = 500\n{live}", every_limit()));
     assert!(with("slot = \"nobody\"").contains("no slot is named \"nobody\""));
     assert!(with("slot = \"edge\"\norder_ttl_sec = 30").contains("has to be less than"));
     assert!(with("slot = \"edge\"\norder_ttl_sec = 90.5").contains("90.5 is not a whole number"));

@@ -204,8 +204,12 @@ impl Engine {
         }
     }
 
-    pub(super) fn heed_alarm(&mut self, effects: &mut Vec<Effect>) {
-        let alarm = self.execution.live_mut().and_then(|orders| orders.take_alarm());
+    pub(super) fn heed_live_orders(&mut self, effects: &mut Vec<Effect>) {
+        let Some(orders) = self.execution.live_mut() else { return };
+        let (alarm, released) = (orders.take_alarm(), orders.take_released());
+        for market in released {
+            self.want_market(market);
+        }
         if let Some(reason) = alarm.filter(|_| self.conduct.trades()) {
             self.halt(reason, false, effects);
         }

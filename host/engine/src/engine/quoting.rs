@@ -4,7 +4,7 @@ use super::{Engine, FAULTS_TO_STOP};
 use crate::city_day::Question;
 use crate::event::{CancelReason, Effect, Fault, Report};
 use crate::market::MarketId;
-use crate::order::{NewOrder, OrderId};
+use crate::order::{NewOrder, OrderId, RefusalReason};
 use crate::risk::Intent;
 use crate::snapshot::{Decision, bounds};
 use crate::units::{Price, Quantity, Side};
@@ -126,6 +126,9 @@ impl Engine {
         let approved = match self.settings.limits.approve(order, &self.standing(market, day, &stakes, slot)) {
             Ok(approved) => approved,
             Err(reason) => {
+                if reason == RefusalReason::Rate && !self.postponed.contains(&city_day) {
+                    self.postponed.push(city_day);
+                }
                 let refused = Report::Refused { decision, market, side, price, quantity, reason };
                 return effects.push(Effect::Report(refused));
             }

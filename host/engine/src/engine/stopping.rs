@@ -147,14 +147,16 @@ impl Engine {
     /// Pulls quotes at times at which nothing may be placed for a reason that lasts: the exchange is paused, a window without
     /// trading, clocks too far apart, a day that lost too much. (A slot that is only unproved keeps its quotes.)
     pub(super) fn pull_what_may_not_rest(&mut self) {
-        if self.execution.open_orders() == 0 {
-            return;
-        }
         let mut slot = self.slot_state();
         (slot.halted, slot.unproved) = (false, false);
-        if self.settings.limits.slot_trades(&slot, self.now).is_err() {
+        let was_barred = self.barred;
+        self.barred = self.settings.limits.slot_trades(&slot, self.now).is_err();
+        if self.barred {
             let paused = slot.paused;
             return self.pull_all(if paused { CancelReason::MarketClosed } else { CancelReason::Limits });
+        }
+        if was_barred {
+            self.want_all();
         }
         let before_close = self.settings.limits.before_close;
         let soon = |closes: Timestamp| closes.since(self.now) < before_close;

@@ -200,7 +200,7 @@ impl Life {
             }
             OrderReport::Decreased { .. } => {
                 self.see(now);
-                self.decrease.underway = false;
+                self.decrease = Attempt::default();
                 self.shrunk = self.shrink.is_some();
             }
             OrderReport::Renewed => {
@@ -264,7 +264,6 @@ impl Life {
         if self.pull.is_none() && to < self.staying() {
             self.shrink = Some(to);
             self.shrunk = false;
-            self.decrease = Attempt { underway: self.decrease.underway, ..Attempt::default() };
         }
     }
 

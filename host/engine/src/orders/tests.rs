@@ -429,11 +429,17 @@ fn a_refusal_keeps_its_side_away_for_a_moment_and_a_bad_key_raises_an_alarm() {
     let mut orders = quote();
     orders.hear(ORDER, &OrderReport::Rejected(RejectReason::PostOnly));
     assert!(orders.held(MARKET, Side::Bid) && !orders.held(MARKET, Side::Ask) && !orders.held(MarketId(1), Side::Bid));
+    assert!(orders.take_released().is_empty());
     pass(&mut orders, SECOND);
     assert!(!orders.held(MARKET, Side::Bid));
+    assert_eq!(orders.take_released(), [MARKET], "its component is asked again");
+    pass(&mut orders, SECOND);
+    assert!(orders.take_released().is_empty(), "once");
     let mut orders = quote();
     orders.hear(ORDER, &OrderReport::Rejected(RejectReason::RateLimited));
     assert!(orders.held(MarketId(1), Side::Ask), "the whole slot waits");
+    pass(&mut orders, SECOND);
+    assert_eq!(orders.take_released(), [MARKET]);
     let mut orders = quote();
     orders.hear(ORDER, &OrderReport::Rejected(RejectReason::Unauthorised));
     assert!(orders.take_alarm().is_some());

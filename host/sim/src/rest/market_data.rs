@@ -8,11 +8,12 @@ use crate::book::Outcome;
 use crate::core::Core;
 use crate::exchange::{Exchange, Halt, Trade};
 use crate::http::Query;
-use crate::listing::{CityDay, HOUR, Market, SETTLEMENT_TIMER_S, Series, uuid};
+use crate::listing::{CityDay, HOUR, Market, SETTLEMENT_TIMER_S, Series, date_of, fee_type, uuid};
 use crate::maintenance;
 use crate::messages::direction;
 use crate::refusal::Refusal;
 use crate::render::{micros, rfc3339};
+use crate::rules;
 use crate::trading::side;
 use isobar_engine::units::{Price, Quantity, Timestamp};
 use serde_json::{Value, json};
@@ -25,8 +26,9 @@ pub(crate) fn seconds(at: Timestamp) -> i64 {
     at.0.div_euclid(1_000_000_000)
 }
 
-fn sources() -> Value {
-    json!([{"name": "The Weather Company", "url": "https://weather.com/kalshi"}])
+/// The day at a moment in the middle of the country, for what is listed without a day.
+fn day(now: Timestamp) -> jiff::civil::Date {
+    jiff::civil::Date::constant(1970, 1, 1) + jiff::Span::new().days(now.plus(-6 * HOUR).0.div_euclid(24 * HOUR))
 }
 
 fn series_json(series: &Series, exchange: &Exchange, volume: bool) -> Value {
@@ -38,10 +40,10 @@ fn series_json(series: &Series, exchange: &Exchange, volume: bool) -> Value {
         "category": series.category,
         "categories": [series.category],
         "tags": ["Daily temperature"],
-        "settlement_sources": sources(),
+        "settlement_sources": rules::sources(&series.ticker, day(exchange.now)),
         "contract_url": contract,
         "contract_terms_url": contract,
-        "fee_type": if exchange.maker_fees { "quadratic_with_maker_fees" } else { "quadratic" },
+        "fee_type": fee_type(exchange.maker_fees),
         "fee_multiplier": 1,
         "additional_prohibitions": [],
         "exchange_index": 0,
@@ -55,7 +57,7 @@ fn series_json(series: &Series, exchange: &Exchange, volume: bool) -> Value {
 }
 
 fn event_json(event: &CityDay) -> Value {
-    json!({
+    let mut body = json!({
         "event_ticker": event.ticker,
         "series_ticker": event.series,
         "title": event.title,
@@ -65,9 +67,14 @@ fn event_json(event: &CityDay) -> Value {
         "category": "Climate and Weather",
         "strike_date": event.strike_date.map(moment),
         "strike_period": "",
-        "settlement_sources": sources(),
+        "settlement_sources": rules::sources(&event.series, date_of(&event.ticker).unwrap_or_default()),
         "exchange_index": 0,
-    })
+    });
+    if let Some(makers_pay) = event.makers_pay {
+        body["fee_type_override"] = fee_type(makers_pay).into();
+        body["fee_multiplier_override"] = 1.into();
+    }
+    body
 }
 
 fn market_json(market: &Market, core: &Core) -> Value {
@@ -115,7 +122,7 @@ fn market_json(market: &Market, core: &Core) -> Value {
         "result": "",
         "can_close_early": true,
         "expiration_value": "",
-        "rules_primary": market.title,
+        "rules_primary": rules::primary(market),
         "rules_secondary": "",
         "strike_type": market.strike.word,
         "price_level_structure": market.grid.label(),

@@ -265,6 +265,7 @@ fn march_weather(data: &Path, known: &Known, dates: &BTreeSet<Date>) -> Result<V
             forecast: row.columns.iter().filter_map(column).collect(),
             published: begins,
             observed: high.map(|high| (high, begins.plus(24 * HOUR + DETERMINED_AFTER))),
+            shape: None,
         }
     };
     Ok(all.into_iter().map(told).collect())
@@ -290,6 +291,7 @@ fn december_weather(data: &Path, known: &Known, exchange: &Exchange) -> Result<V
                 .highs
                 .get(&lead.event_ticker)
                 .map(|high| (*high, midnight(lead.date, behind("KXHIGHNY")).plus(24 * HOUR + DETERMINED_AFTER))),
+            shape: None,
         });
         row.published = row.published.max(known_at);
         row.forecast.insert(format!("lead_{}", lead.lead_days), lead.forecast_high_f);

@@ -7,6 +7,7 @@ use crate::feed::FeedRecord;
 use crate::run::Run;
 use isobar_engine::event::{Forecast, Input, Opening};
 use isobar_engine::market::{Market, Strike};
+use isobar_engine::opinion::Role;
 use isobar_engine::units::Timestamp;
 use sqlx::{Connection, SqliteConnection};
 
@@ -35,6 +36,10 @@ async fn apply(connection: &mut SqliteConnection, record: &FeedRecord<'_>, count
         Input::Forecast(forecast) => {
             counts.forecasts += 1;
             insert_forecast(connection, record, forecast).await
+        }
+        Input::Opinion(opinion) if opinion.role == Role::Traded => {
+            counts.forecasts += 1;
+            insert_forecast(connection, record, &opinion.forecast).await
         }
         Input::Settled { market, value } => {
             sqlx::query("UPDATE markets SET settled_value = $1, settled_at = $2 WHERE market = $3")
