@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const FILES: [&str; 3] = ["model.toml", "model.onnx", "golden.json"];
-const SWAPS: usize = 24;
+const SWAPS: usize = 12;
 
 /// The bundles of the repository by the name of their folder.
 fn bundles() -> Vec<PathBuf> {
@@ -109,7 +109,7 @@ fn a_swap_under_load_replays_bit_for_bit_and_every_opinion_can_be_computed_again
     copy_all(&models);
     let file = config(folder.path(), "");
     let mut play = Play::start(
-        isobar(["demo", "--flood", "--frames", "4000000", "--json", "--config"]).arg(file).arg("--run").arg(&run),
+        isobar(["demo", "--flood", "--frames", "100000000", "--json", "--config"]).arg(file).arg("--run").arg(&run),
     );
     play.opinions(6);
     let folders = bundles();
