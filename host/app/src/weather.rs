@@ -21,20 +21,22 @@ const REPORTS: usize = 14;
 /// The sources to ask about the cities of `series`: those of the simulated exchange whose pages begin with `simulated`, or
 /// those that the configuration names. Recorded files come last, so that a source that is down is not hidden by them.
 pub fn sources(weather: &Weather, series: &[String], simulated: Option<&str>) -> Result<Vec<Provider>> {
-    let client = client(&weather.contact)?;
+    // A client each: every source has a runtime of its own, which stands still between two questions. A connection that one
+    // opened does nothing for another, even to the same host.
+    let client = || client(&weather.contact);
     let cities: Vec<City> = series.iter().filter_map(|series| City::from_series(series)).collect();
     let patience = Patience { deadline: DEADLINE, ..Patience::default() };
     let mut sources: Vec<Provider> = match simulated {
         // Its rows hold the days before as well, which Open-Meteo's pages do not.
         Some(origin) => {
             let nws = format!("{origin}/sim/nws");
-            let observations = Observations::new(client.clone(), &nws, &cities, BACK, patience);
-            vec![Source::new(client, origin, DEADLINE).into(), observations.into()]
+            let observations = Observations::new(client()?, &nws, &cities, BACK, patience);
+            vec![Source::new(client()?, origin, DEADLINE).into(), observations.into()]
         }
         None => weather
             .sources
             .iter()
-            .map(|name| source(name, weather, &client, &cities, patience))
+            .map(|name| source(name, weather, client()?, &cities, patience))
             .collect::<Result<_>>()?,
     };
     if !weather.history.is_empty() {
@@ -51,11 +53,10 @@ pub fn sources(weather: &Weather, series: &[String], simulated: Option<&str>) ->
 fn source(
     name: &str,
     weather: &Weather,
-    client: &reqwest::Client,
+    client: reqwest::Client,
     cities: &[City],
     patience: Patience,
 ) -> Result<Provider> {
-    let client = client.clone();
     Ok(match SourceId::from_name(name).with_context(|| format!("weather.sources: no source is named {name}"))? {
         SourceId::OpenMeteo => OpenMeteo::new(client, &weather.open_meteo, cities, patience).into(),
         SourceId::NwsObservation => Observations::new(client, &weather.nws, cities, BACK, patience).into(),
