@@ -26,6 +26,7 @@ run: build ## play a simulated day with two strategies; Ctrl-C ends it with a su
 
 # The program with faults on purpose is built by itself: cargo unites the features of all that is built together.
 test: build ## run all tests
+	@.ci/clients
 	@cargo build $(RELEASE) -p isobar-mutants $(ALONG)
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run $(RELEASE) --workspace --exclude isobar-mutants --no-fail-fast; \

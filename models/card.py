@@ -94,7 +94,7 @@ ONE = (
 )
 
 
-def page(city, lead, sources, learned, numbers, validation) -> str:
+def page(city, lead, sources, learned, numbers, folder) -> str:
     single = len(learned.static.models) == 1
     parts = [
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{city}</title><style>{STYLE}</style>",
@@ -115,10 +115,11 @@ def page(city, lead, sources, learned, numbers, validation) -> str:
             f"<p>Held out, {numbers['first']} to {numbers['last']} (near-zero lead): log loss {numbers['log_loss']:.3f} on"
             f" {numbers['days']} days.</p>"
         )
-    if validation.is_file():
-        known = json.loads(validation.read_text())
+    if (folder / "validation.json").is_file():
+        known = json.loads((folder / "validation.json").read_text())
+        plots = json.loads((folder / "controls.json").read_text())["plots"]
         wanted = "B" if single else "A"
-        rows = [r for r in known["rows"] if r["table"] == wanted and r["city"] == city]
+        rows = [r for r in known if r["table"] == wanted and r["city"] == city]
         if rows:
             parts += ["<h2>Walk-forward</h2>" if not single else "<h2>Honest leads</h2>", table(rows)]
             parts.append(
@@ -126,12 +127,12 @@ def page(city, lead, sources, learned, numbers, validation) -> str:
                 " with half a day for each. The difference is model minus baseline in log loss; below zero is better, and the"
                 " 90 % interval draws whole days.</p>"
             )
-        if city in known["plots"] and not single:
-            quarters = known["plots"][city]["quarters"]
-            parts += [reliability(known["plots"][city]["reliability"]), over_time("Log loss", quarters, 1, 2)]
+        if city in plots and not single:
+            quarters = plots[city]["quarters"]
+            parts += [reliability(plots[city]["reliability"]), over_time("Log loss", quarters, 1, 2)]
             parts += [over_time("Brier score", quarters, 3, 4), over_time("CRPS, °F", quarters, 5, 6)]
         if single:
-            for label, plot in known["plots"].items():
+            for label, plot in plots.items():
                 if any(r["lead"] == label for r in rows):
                     parts.append(f"<p>All cities, lead {html.escape(label)}:</p>" + reliability(plot["reliability"]))
     return "\n".join(parts) + "\n"

@@ -1,4 +1,4 @@
-"""The tables of models/README.md, from validation.json."""
+"""The tables of models/README.md, from validation.json and controls.json."""
 
 import pathlib
 
@@ -23,8 +23,8 @@ def scores(rows):
     return lines
 
 
-def text(result):
-    of = lambda name: [r for r in result["rows"] if r["table"] == name]
+def text(rows, controls):
+    of = lambda name: [r for r in rows if r["table"] == name]
     lines = ["### A: walk-forward 2023 to September 2025, optimistic", ""]
     lines += ["Forecasts of nearly zero lead; asked at 07:00 local standard time; refitted every quarter on all days before.", ""]
     lines += scores(of("A"))
@@ -45,19 +45,19 @@ def text(result):
         "| city | table | at | prices | days | model | baseline | market | difference, 90 % |",
         "|---|---|---|---|---:|---:|---:|---:|---:|",
     ]
-    for m in result["market"]:
+    for m in controls["market"]:
         lines.append(
             f"| {m['city']} | {m['table']} | {m['at'][:5]} | {m['prices']}, {m['first']} to {m['last']} | {m['n']} |"
             f" {m['log_loss']:.3f} | {m['baseline_log_loss']:.3f} | {m['market_log_loss']:.3f} |"
             f" {m['difference_low']:+.3f} … {m['difference_high']:+.3f} |"
         )
-    worst = ", ".join(f"{r['city']} {r['log_loss']:.2f} against {r['baseline_log_loss']:.2f}" for r in result["shuffled"])
+    worst = ", ".join(f"{r['city']} {r['log_loss']:.2f} against {r['baseline_log_loss']:.2f}" for r in controls["shuffled"])
     lines += ["", f"Control: learned from shuffled highs, log loss against the baseline: {worst}."]
-    lines += [f"ONNX Runtime and CatBoost differ by at most {result['parity']:.1e} on every row judged, odd ones included."]
+    lines += [f"ONNX Runtime and CatBoost differ by at most {controls['parity']:.1e} on every row judged, odd ones included."]
     return lines
 
 
-def write(result):
+def write(rows, controls):
     known = README.read_text()
     before, rest = known.split(BEGIN)
-    README.write_text(before + BEGIN + "\n\n" + "\n".join(text(result)) + "\n\n" + END + rest.split(END)[1])
+    README.write_text(before + BEGIN + "\n\n" + "\n".join(text(rows, controls)) + "\n\n" + END + rest.split(END)[1])

@@ -159,7 +159,7 @@ def write(folder, city, learned, x, lead_of, sources, recording, about, numbers)
     ]
     (folder / "golden.json").write_text("[\n" + ",\n".join(json.dumps(row) for row in golden) + "\n]\n")
     (folder / "model.toml").write_text(manifest(city, learned, lead_of, sources, recording, onnx, about))
-    (folder / "card.html").write_text(card.page(city, lead_of, sources, learned, numbers, HERE / "validation.json"))
+    (folder / "card.html").write_text(card.page(city, lead_of, sources, learned, numbers, HERE))
     return worst, len(onnx)
 
 
@@ -181,6 +181,12 @@ def training(learned, first, days) -> list[str]:
     ]
 
 
+def hash_of(x, came) -> str:
+    """Of the numbers that a model was made from, all NaNs being one."""
+    plain = np.where(np.isnan(x), np.float32(np.nan), x)
+    return blake3.blake3(plain.tobytes() + came.astype(np.int64).tobytes()).hexdigest()
+
+
 def six_cities(data, out):
     names = dt.of_models(dt.MODELS)
     flags = dt.relative(names)
@@ -195,8 +201,7 @@ def six_cities(data, out):
         anchor, p = learned.predict(x[held])
         losses = learn.log_loss(p, learned.classes(came[held], anchor))
         about = training(learned, dates[past[0]], len(past))
-        text = days.iloc[past].to_csv(index=False, lineterminator="\n")
-        about[2:2] = [f'features_blake3 = "{blake3.blake3(text.encode()).hexdigest()}" # of the rows trained on']
+        about.insert(1, f'rows_blake3 = "{hash_of(x[past], came[past])}" # of the features and highs trained on')
         about += ["", "# On the days after the cut-off, forecasts of near-zero lead, natural logarithm.", "[metrics]"]
         metrics = dict(first=dates[held[0]], last=dates[held[-1]], days=len(held), log_loss=round(float(losses.mean()), 4))
         about += [f'first = "{metrics["first"]}"', f'last = "{metrics["last"]}"', f"days = {metrics['days']}"]

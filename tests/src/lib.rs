@@ -4,6 +4,7 @@
 
 pub mod naive;
 pub mod play;
+pub mod venue;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

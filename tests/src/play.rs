@@ -75,10 +75,26 @@ impl Play {
         rest.split('/').next().expect("an address").to_owned()
     }
 
+    /// Takes what was printed so far without waiting.
+    pub fn drain(&mut self) {
+        self.seen.extend(self.lines.try_iter().map(|(_, line)| line));
+    }
+
+    /// Sends the program a signal, for example `-USR1`.
+    pub fn signal(&self, signal: &str) {
+        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(told.expect("kill runs").success());
+    }
+
+    /// Kills the program at once.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it was there");
+        self.child.wait().expect("it ended");
+    }
+
     /// Ends the program as Ctrl-C does; its last line.
     pub fn interrupt(self) -> Value {
-        let told = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-        assert!(told.expect("kill runs").success());
+        self.signal("-INT");
         self.finish()
     }
 

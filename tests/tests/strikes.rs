@@ -66,7 +66,7 @@ fn strike(row: &Recorded, series: &wire::Series) -> Strike {
     }
     // Through text, as it comes over the wire.
     let listed: wire::Market = serde_json::from_str(&listed.to_string()).expect("a market of the venue's shape");
-    convert::market(MarketId(0), &listed, series).expect("a market that could be traded").strike
+    convert::market(MarketId(0), &listed, series, None).expect("a market that could be traded").strike
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use isobar_engine::market::FeeSchedule;
 use isobar_engine::units::{Money, Probability, SECOND};
 use isobar_kalshi::sign::KeySource;
+use isobar_weather::{SourceConfig, SourceKind};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -29,12 +30,6 @@ pub const SERIES: [&str; 6] = ["KXHIGHCHI", "KXHIGHAUS", "KXHIGHDEN", "KXHIGHLAX
 
 /// Where `make` puts ONNX Runtime, from the repository's root.
 const LIBRARY: &str = ".tools/onnxruntime/libonnxruntime.so";
-
-/// The variable of the environment that holds the key of Visual Crossing.
-pub const KEY_OF_VISUAL_CROSSING: &str = "VISUAL_CROSSING_KEY";
-
-/// The variable of the environment that holds the address of the database with the guide's weather tables.
-pub const DATABASE_OF_WEATHER: &str = "WEATHER_DATABASE_URL";
 
 /// Everything that a run can be told, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,17 +101,11 @@ pub struct Feed {
 /// Where weather comes from, unless the simulated exchange tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weather {
-    /// The sources to ask, as bundles name them.
-    pub sources: Vec<String>,
-    /// Address of Open-Meteo.
-    pub open_meteo: String,
-    /// Address of the National Weather Service.
-    pub nws: String,
-    /// Address of Visual Crossing; its key is [`KEY_OF_VISUAL_CROSSING`].
-    pub visual_crossing: String,
+    /// The sources to ask, at least one.
+    pub sources: Vec<SourceConfig>,
     /// How the sources can reach whoever asks them: the National Weather Service wants to know.
     pub contact: String,
-    /// Recorded days before the run, for the features that look back: files as `isobar features` reads them.
+    /// Recorded days before the run, for the features that look back.
     pub history: Vec<PathBuf>,
 }
 
@@ -253,6 +242,11 @@ impl Config {
     }
 }
 
+/// A variable of the environment, for what stands in no file: keys and addresses with passwords.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 fn library_of_environment() -> Option<PathBuf> {
     std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
@@ -317,13 +311,11 @@ enum RawStale {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct RawWeather {
-    sources: Option<Vec<String>>,
-    open_meteo: Option<Spanned<String>>,
-    nws: Option<Spanned<String>>,
-    visual_crossing: Option<Spanned<String>>,
     contact: Option<String>,
     #[serde(default)]
     history: Vec<PathBuf>,
+    #[serde(default)]
+    source: Vec<SourceConfig>,
 }
 
 #[derive(Deserialize, Default)]
@@ -449,7 +441,7 @@ impl Source<'_> {
         Ok(Config {
             venue: self.venue(raw.venue)?,
             feed: self.feed(raw.feed)?,
-            weather: self.weather(raw.weather)?,
+            weather: self.weather(raw.weather),
             models: self.models(raw.models, library)?,
             limits: self.limits(raw.limits, raw.live.as_ref().map(|live| live.span().start))?,
             live: raw.live.map(|live| self.live(live, &slots)).transpose()?,
@@ -516,24 +508,22 @@ impl Source<'_> {
         })
     }
 
-    fn weather(&self, raw: RawWeather) -> Result<Weather, Problem> {
-        let place = |key: &str, named: Option<Spanned<String>>, default: &str| match named {
-            Some(named) => address(key, &named, ["https://", "http://"]),
-            None => Ok(default.to_owned()),
+    fn weather(&self, raw: RawWeather) -> Weather {
+        let in_folder = |mut source: SourceConfig| {
+            source.secret_file = source.secret_file.map(|file| self.folder.join(file));
+            source
         };
-        let trained = || ["open_meteo", "nws_observation", "nws_climate_report"].map(str::to_owned).to_vec();
-        Ok(Weather {
-            sources: raw.sources.unwrap_or_else(trained),
-            open_meteo: place("weather.open_meteo", raw.open_meteo, "https://api.open-meteo.com")?,
-            nws: place("weather.nws", raw.nws, "https://api.weather.gov")?,
-            visual_crossing: place(
-                "weather.visual_crossing",
-                raw.visual_crossing,
-                "https://weather.visualcrossing.com",
-            )?,
-            history: raw.history.into_iter().map(|file| self.folder.join(file)).collect(),
+        let mut sources: Vec<SourceConfig> = raw.source.into_iter().map(in_folder).collect();
+        if sources.is_empty() {
+            // Those that the six cities' bundles are trained for.
+            let trained = [SourceKind::OpenMeteo, SourceKind::NwsObservations, SourceKind::NwsClimateReports];
+            sources.extend(trained.map(SourceConfig::new));
+        }
+        Weather {
+            sources,
             contact: raw.contact.unwrap_or_else(|| "an operator who left no address".to_owned()),
-        })
+            history: raw.history.into_iter().map(|file| self.folder.join(file)).collect(),
+        }
     }
 
     fn models(&self, raw: RawModels, library: Option<PathBuf>) -> Result<Models, Problem> {

@@ -365,6 +365,7 @@ impl Driver {
                 }
                 Ok(())
             }
+            Message::Exchange(status) => self.input(&Input::Exchange(status)),
             Message::Command(command) => self.input(&Input::Command(command)),
             Message::Resync(market) => self.input(&Input::Resync(market)),
             Message::Linked(Ok(feed)) => {

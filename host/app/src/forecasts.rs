@@ -12,6 +12,7 @@ mod tests;
 
 use crate::clock::Clock;
 use crate::config::Models;
+use crate::discovery::{Settlement, Settlements};
 use crate::driver::Listings;
 use crate::message::Message;
 use crate::screen::Screen;
@@ -19,7 +20,7 @@ use bundles::Bundles;
 use isobar_engine::market::{Market, MarketId, MarketStatus, Strike};
 use isobar_engine::opinion::{Opinion, Role};
 use isobar_engine::units::{Probability, Timestamp};
-use isobar_inference::{Forecaster, Inputs, Limits, Question, Runtime};
+use isobar_inference::{Forecaster, Inputs, Limits, NoOpinion, Question, Runtime};
 use isobar_store::Run;
 use isobar_weather::{Answer, Provider, SourceId};
 use serving::Served;
@@ -54,6 +55,8 @@ pub struct Desk {
     pub models: Models,
     /// The sources of weather.
     pub sources: Vec<Provider>,
+    /// What the venue says of how its series settle.
+    pub settlements: Settlements,
     pub driver: Sender<Message>,
     pub screen: Arc<Screen>,
 }
@@ -163,14 +166,22 @@ impl Desk {
     fn opinions(&self, bundles: &mut Bundles, sky: &Sky) -> Vec<Opinion> {
         let markets = self.listings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let started = Instant::now();
-        let opinions = refresh(bundles, sky, &markets, self.models.floor, self.clock.now());
+        let settlements = self.settlements.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let opinions = refresh(bundles, sky, &markets, &settlements, self.models.floor, self.clock.now());
         tracing::debug!(took = ?started.elapsed(), opinions = opinions.len(), "refreshed");
         opinions
     }
 }
 
 /// Whatever is new to say about the city-days of `markets` that are open at `now`.
-fn refresh(bundles: &mut Bundles, sky: &Sky, markets: &[Market], floor: Probability, now: Timestamp) -> Vec<Opinion> {
+fn refresh(
+    bundles: &mut Bundles,
+    sky: &Sky,
+    markets: &[Market],
+    settlements: &BTreeMap<String, Settlement>,
+    floor: Probability,
+    now: Timestamp,
+) -> Vec<Opinion> {
     let mut days: BTreeMap<&str, Vec<&Market>> = BTreeMap::new();
     for market in markets {
         days.entry(&market.event).or_default().push(market);
@@ -180,7 +191,11 @@ fn refresh(bundles: &mut Bundles, sky: &Sky, markets: &[Market], floor: Probabil
     let mut opinions = Vec::new();
     for (event, markets) in days {
         let strikes: Vec<(MarketId, Strike)> = markets.iter().map(|market| (market.id, market.strike)).collect();
-        let Served { city, row, conditions } = serving::serve(&markets, sky, |city| bundles.bound(city), floor, now);
+        let Served { city, mut row, conditions } =
+            serving::serve(&markets, sky, |city| bundles.bound(city), floor, now);
+        if let Some(reason) = serving::stopped(&markets, settlements, now) {
+            row = Err(NoOpinion::NoInputs(reason));
+        }
         let features = row.as_ref().map(|row| row.given());
         let inputs = match (&row, &features) {
             (Ok(row), Ok(features)) => Ok(Inputs { features, issued: row.issued, published: &row.published }),

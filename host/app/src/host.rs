@@ -12,7 +12,7 @@ use crate::screen::Screen;
 use crate::seat::{Running, Seat};
 use crate::slot::Slot;
 use crate::stages::Stages;
-use crate::{control, forecasts, identity, live, resume, trader, weather};
+use crate::{control, exchange, forecasts, identity, live, resume, trader, weather};
 use anyhow::{Context, Result, anyhow, bail};
 use isobar_engine::engine::{self, Settings};
 use isobar_engine::event::{Component, Opening};
@@ -36,6 +36,9 @@ const REQUEST: Duration = Duration::from_secs(5);
 
 /// How often markets are looked for, in the machine's time at most.
 const DISCOVERY: Duration = Duration::from_secs(30);
+
+/// How often the exchange is asked whether it works.
+const EXCHANGE: Duration = Duration::from_secs(5);
 
 /// How often the SQL tables are brought up to date.
 const PROJECTION: Duration = Duration::from_secs(2);
@@ -117,9 +120,19 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
     let account = match (live, &config.live, &config.venue.key, &credentials) {
         (false, ..) => None,
         (true, Some(live), Some(key), Some(credentials)) => {
-            let credentials = Arc::clone(credentials);
-            let mine = (folder, identity.as_str());
-            let opened = live::open(config, live, (&venue.rest, &rest), credentials, clock, mine, &key.id, screen);
+            let start = live::Start {
+                config,
+                live,
+                base: &venue.rest,
+                rest: &rest,
+                key: &key.id,
+                credentials: Arc::clone(credentials),
+                clock,
+                folder,
+                run: &identity,
+                screen,
+            };
+            let opened = live::open(start);
             Some(runtime.block_on(opened)?)
         }
         (true, None, ..) => bail!("--live needs the table [live] in the configuration, see isobar.example.toml"),
@@ -131,7 +144,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
     let loader = Arc::new(Loader::new(isobar_plugins::Limits::default(), Some(&config.run_dir.join("compiled")))?);
     let board = Board::default();
     board.lock().run.clone_from(&identity);
-    let live_name = account.as_ref().and_then(|_| config.live.as_ref()).map(|live| live.slot.as_str());
+    let live_name = account.as_ref().and(config.live.as_ref()).map(|live| live.slot.as_str());
     let mut seats = Vec::new();
     for slot in slots(config, live_name) {
         let is_live = live_name == Some(&slot.name);
@@ -222,11 +235,13 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
     drop(deployer);
     let follower = std::thread::Builder::new().name("follower".to_owned()).spawn(move || follower.run())?;
 
+    let settlements = Settlements::default();
     let desk = forecasts::Desk {
         clock,
         listings,
         run: run.clone(),
         models: config.models.clone(),
+        settlements: Arc::clone(&settlements),
         sources: weather::sources(&config.weather, &venue.series, venue.weather.as_deref())?,
         driver: sender.clone(),
         screen: Arc::clone(screen),
@@ -238,11 +253,14 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
         period: DISCOVERY,
         driver: sender.clone(),
         again: look_again,
-        settlements: Settlements::default(),
+        settlements,
     };
     std::thread::Builder::new().name("discovery".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(discovery.run()),
+            Ok(runtime) => runtime.block_on(async {
+                let watching = exchange::watch(discovery.rest.clone(), EXCHANGE, discovery.driver.clone());
+                tokio::join!(discovery.run(), watching);
+            }),
             Err(error) => tracing::error!(%error, "markets cannot be looked for"),
         }
     })?;

@@ -13,6 +13,7 @@ mod demo;
 mod deploy;
 mod discovery;
 mod driver;
+mod exchange;
 mod features;
 mod follower;
 mod forecasts;

@@ -58,21 +58,29 @@ pub struct Account {
     pub execution: ExecutionSettings,
 }
 
-/// Gets the account ready for the run in `folder` of the identity `run`; for one that goes on, its own order group is
-/// taken up again.
+/// What is needed to get an account ready.
+pub struct Start<'a> {
+    pub config: &'a Config,
+    pub live: &'a Live,
+    /// Address of the venue's API, and a client for it that signs.
+    pub base: &'a str,
+    pub rest: &'a Rest,
+    /// Id of the key and the key itself.
+    pub key: &'a str,
+    pub credentials: Arc<Credentials>,
+    pub clock: Clock,
+    /// The run's folder and its identity.
+    pub folder: &'a Path,
+    pub run: &'a str,
+    pub screen: &'a Screen,
+}
+
+/// Gets the account ready for a run; for one that goes on, its own order group is taken up again.
 ///
 /// # Errors
 /// The venue does not answer or does not accept the key, or the orders cannot be kept alive within the account's budget.
-pub async fn open(
-    config: &Config,
-    live: &Live,
-    (base, rest): (&str, &Rest),
-    credentials: Arc<Credentials>,
-    clock: Clock,
-    (folder, run): (&Path, &str),
-    key: &str,
-    screen: &Screen,
-) -> Result<Account> {
+pub async fn open(start: Start<'_>) -> Result<Account> {
+    let Start { config, live, base, rest, key, credentials, clock, folder, run, screen } = start;
     let limits = rest.account_limits().await.context("the account's limits cannot be read")?;
     let limits = Limits::of(&limits);
     let costs = Costs::of(&rest.endpoint_costs().await.context("the costs of requests cannot be read")?);

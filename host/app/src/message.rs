@@ -4,7 +4,7 @@ use crate::seat::Order;
 use isobar_engine::market::{Market, MarketId};
 use isobar_engine::opinion::{Opinion, Role};
 use isobar_engine::units::{Digest, Price};
-use isobar_engine::venue::Command;
+use isobar_engine::venue::{Command, ExchangeStatus};
 use isobar_kalshi::feed::Feed;
 
 /// Most messages that wait. Whoever finds the inbox full waits or drops what can be asked again, never the driver.
@@ -24,6 +24,8 @@ pub enum Message {
     ModelRefused { path: String, reason: String },
     /// An engine doubts its book of a market.
     Resync(MarketId),
+    /// The exchange says this of itself.
+    Exchange(ExchangeStatus),
     /// The operator's command.
     Command(Command),
     /// The live slot is told something.

@@ -243,7 +243,7 @@ pub fn render(outcome: &Outcome) -> String {
         if rows.is_empty() {
             continue;
         }
-        text.push_str(&format!("\n{title}\n{:<6}{:<12}{:>6}", "city", "lead", "days"));
+        text.push_str(&format!("\n{title}\n{:<6}{:<16}{:>6}", "city", "lead", "days"));
         text.push_str(&format!(
             "{:>10}{:>10}{:>9}{:>9}{:>8}   difference, 90 %\n",
             "log loss", "baseline", "Brier", "baseline", "CRPS"
@@ -279,7 +279,7 @@ fn line(row: &Validated) -> String {
         _ => "no difference shown",
     };
     format!(
-        "{:<6}{:<12}{:>6}{:>10}{:>10}{:>9}{:>9}{:>8}   {} to {}  {verdict}\n",
+        "{:<6}{:<16}{:>6}{:>10}{:>10}{:>9}{:>9}{:>8}   {} to {}  {verdict}\n",
         row.city,
         row.lead,
         row.n,

@@ -18,12 +18,16 @@ pub struct SlotSummary {
     pub quotes: u64,
     pub fills: u64,
     pub refusals: u64,
+    /// Money at hand, exact.
+    pub cash: String,
     pub fees: String,
     pub pnl: String,
     /// Part of the profit that is not settled: open positions at the middle of the book, else at cost.
     pub unsettled: String,
     pub p50_us: f64,
     pub p99_us: f64,
+    /// Open positions by ticker, signed 1/100 contracts: positive YES, negative NO.
+    pub positions: BTreeMap<String, i64>,
     pub cities: Vec<CitySummary>,
 }
 
@@ -89,11 +93,17 @@ pub fn of(seat: &Seat) -> SlotSummary {
         quotes: seat.world.tally.quotes,
         fills: seat.world.tally.fills,
         refusals: seat.world.tally.refusals,
+        cash: engine.ledger().cash().to_string(),
         fees: engine.ledger().fees().to_string(),
         pnl: total.to_string(),
         unsettled: unsettled.to_string(),
         p50_us: micros(0.5),
         p99_us: micros(0.99),
+        positions: engine
+            .markets()
+            .map(|market| (market.ticker.clone(), engine.ledger().position(market.id)))
+            .filter(|(_, position)| *position != 0)
+            .collect(),
         cities: cities
             .into_iter()
             .map(|(event, city)| CitySummary {

@@ -68,11 +68,6 @@ impl<J: Journal, W: World> Trader<J, W> {
         &self.protocol
     }
 
-    /// Where inputs are kept.
-    pub fn journal(&self) -> &J {
-        &self.journal
-    }
-
     /// Stamps, journals and applies one input. A clock that was set back does not change the order of inputs.
     pub fn input(&mut self, now: Timestamp, input: &Input<'_>) -> Result<()> {
         self.last = self.last.max(now);

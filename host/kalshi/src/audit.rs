@@ -109,7 +109,7 @@ impl Audit {
                 self.differed += 1;
                 let misses = self.misses.entry(market).or_default();
                 *misses += 1;
-                *misses % Self::MISSES == 0
+                misses.is_multiple_of(Self::MISSES)
             }
         }
     }

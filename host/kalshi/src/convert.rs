@@ -123,7 +123,7 @@ pub fn trade_id(text: &str) -> TradeId {
             b'a'..=b'f' => byte - b'a' + 10,
             _ => return None,
         };
-        Some(sum << 4 | u128::from(digit))
+        Some((sum << 4) | u128::from(digit))
     });
     match number {
         Some(number) if text.len() == 36 && dashes && digits.count() == 32 => TradeId(number),

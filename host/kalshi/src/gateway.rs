@@ -467,7 +467,7 @@ impl Gateway {
     }
 
     fn answered_write(&mut self, now: Timestamp, waiting: Waiting, outcome: Result<Answer, Lost>) -> Option<Reply> {
-        let error = outcome.as_ref().map_or(None, |answer| VenueError::of(answer.status, &answer.body));
+        let error = outcome.as_ref().ok().and_then(|answer| VenueError::of(answer.status, &answer.body));
         if error == Some(VenueError::RateLimited) {
             self.budget.write_limited(now);
         }
@@ -509,7 +509,7 @@ impl Gateway {
         outcome: Result<Answer, Lost>,
         protocol: &Protocol,
     ) -> Option<Reply> {
-        let error = outcome.as_ref().map_or(None, |answer| VenueError::of(answer.status, &answer.body));
+        let error = outcome.as_ref().ok().and_then(|answer| VenueError::of(answer.status, &answer.body));
         if error == Some(VenueError::RateLimited) {
             self.budget.read_limited(now);
         }

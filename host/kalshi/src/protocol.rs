@@ -227,7 +227,7 @@ impl Protocol {
             Input::Skew(nanos) => Body::Skew(*nanos),
             Input::Command(command) => Body::Command(command.clone()),
             Input::Answered { request, status, body } => self.answered(request, *status, body),
-            Input::Unanswered { request, sent, reason } => self.unanswered(request, *sent, reason),
+            Input::Unanswered { request, sent, .. } => self.unanswered(request, *sent),
             Input::Account(read) => self.account(read),
             Input::Closing => Body::Quiet,
         }

@@ -56,7 +56,7 @@ struct Host {
 
 impl Host {
     async fn start(kind: KeyKind) -> Self {
-        let (pem, public) = generate(kind).expect("a key");
+        let isobar_sim::NewKey { private_pem: pem, public, .. } = generate(kind).expect("a key");
         let account =
             AccountConfig { keys: vec![(KEY.into(), public)], cash: Money::dollars(1_000), tier: Tier::Basic };
         let config =

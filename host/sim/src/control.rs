@@ -26,6 +26,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/sim/pause", post(pause))
         .route("/sim/market", post(market))
         .route("/sim/day", post(day))
+        .route("/sim/fee", post(fee))
 }
 
 type Answer = Result<Json<Value>, (StatusCode, Json<Value>)>;
@@ -170,4 +171,17 @@ async fn day(State(shared): State<Arc<Shared>>, Json(day): Json<Day>) -> Answer 
     let date = day.date.parse().map_err(|_| unknown("date"))?;
     shared.act(|core| core.list_day(date, day.high));
     Ok(Json(json!({})))
+}
+
+/// A fee override of an event, or its end.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fee {
+    event_ticker: String,
+    makers_pay: Option<bool>,
+}
+
+async fn fee(State(shared): State<Arc<Shared>>, Json(fee): Json<Fee>) -> Answer {
+    let known = shared.act(|core| core.override_fee(&fee.event_ticker, fee.makers_pay));
+    if known { Ok(Json(json!({}))) } else { Err(unknown("event")) }
 }

@@ -210,7 +210,7 @@ impl Core {
     /// Answers a REST request at `now`.
     pub fn request(&mut self, now: Timestamp, request: &HttpRequest) -> HttpAnswer {
         self.advance(now);
-        if self.out() || self.exchange.down {
+        if self.out() {
             return HttpAnswer::text(502, "");
         }
         let endpoint = match Endpoint::of(&request.method, &request.path) {
@@ -568,6 +568,16 @@ impl Core {
         let grid = if tapered { Grid::TaperedDeciCent } else { Grid::LinearCent };
         self.exchange.markets[market].grid = grid;
         self.changes.push(messages::regridded(&self.exchange.markets[market], market));
+        self.flush();
+        true
+    }
+
+    /// Overrides the fee type of an event (`event_fee_update`), or takes the override back: whether its makers pay.
+    /// `false` for an unknown ticker.
+    pub fn override_fee(&mut self, event: &str, makers_pay: Option<bool>) -> bool {
+        let Some(listed) = self.exchange.events.get_mut(event) else { return false };
+        listed.makers_pay = makers_pay;
+        self.changes.push(messages::fee(listed));
         self.flush();
         true
     }

@@ -35,6 +35,13 @@ pub(crate) struct CityDay {
     pub(crate) sub_title: String,
     /// Start of the day that it is about.
     pub(crate) strike_date: Option<Timestamp>,
+    /// Whether makers pay fees here, where that differs from the series.
+    pub(crate) makers_pay: Option<bool>,
+}
+
+/// The venue's word for a fee schedule.
+pub(crate) const fn fee_type(makers_pay: bool) -> &'static str {
+    if makers_pay { "quadratic_with_maker_fees" } else { "quadratic" }
 }
 
 /// Strike as REST spells it.
@@ -306,6 +313,7 @@ pub(crate) fn city_day(series: &str, date: jiff::civil::Date, cap: i32) -> (Seri
         title: format!("Highest temperature in {name} on {day}?"),
         sub_title: format!("On {day}"),
         strike_date: Some(begins),
+        makers_pay: None,
     };
     (listed, event, markets)
 }

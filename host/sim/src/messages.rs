@@ -4,7 +4,7 @@
 
 use crate::exchange::Change;
 use crate::exchange::Exchange;
-use crate::listing::{CityDay, HOUR, Market, uuid};
+use crate::listing::{CityDay, HOUR, Market, fee_type, uuid};
 use crate::render::{micros, rfc3339};
 use crate::session::Channel;
 use crate::trading::{Key, Reason};
@@ -199,6 +199,16 @@ pub(crate) fn event(event: &CityDay) -> Change {
         msg["strike_date"] = seconds(at).into();
     }
     told(None, Channel::MarketLifecycle, None, "event_lifecycle", &msg)
+}
+
+/// `event_fee_update`: an override, or the end of one.
+pub(crate) fn fee(event: &CityDay) -> Change {
+    let msg = json!({
+        "event_ticker": event.ticker,
+        "fee_type_override": event.makers_pay.map(fee_type),
+        "fee_multiplier_override": event.makers_pay.map(|_| 1),
+    });
+    told(None, Channel::MarketLifecycle, None, "event_fee_update", &msg)
 }
 
 /// `metadata_updated`: the strikes changed after the listing.

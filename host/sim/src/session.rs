@@ -137,6 +137,8 @@ struct Params {
     channels: Option<Vec<String>>,
     market_ticker: Option<String>,
     market_tickers: Option<Vec<String>>,
+    market_id: Option<String>,
+    market_ids: Option<Vec<String>>,
     sid: Option<u64>,
     sids: Option<Vec<u64>>,
     action: Option<String>,
@@ -269,7 +271,7 @@ impl Session {
             (Some(_), Some(_)) => return Err(Code::InvalidParameter),
             (Some(one), None) => vec![one.clone()],
             (None, Some(list)) => list.clone(),
-            (None, None) => return Ok(None),
+            (None, None) => return Self::identified(params, exchange),
         };
         let (known, unknown): (Vec<_>, Vec<_>) =
             tickers.into_iter().partition(|ticker| exchange.find(ticker).is_some());
@@ -277,6 +279,17 @@ impl Session {
             self.error(id, Code::InvalidParameter, now_ms, &unknown);
         }
         Ok(Some(known.iter().filter_map(|ticker| exchange.find(ticker)).collect()))
+    }
+
+    /// Indices of the markets that `params` names by their UUIDs.
+    fn identified(params: &Params, exchange: &Exchange) -> Result<Option<Vec<usize>>, Code> {
+        let one = params.market_id.iter();
+        let ids: Vec<&String> = one.chain(params.market_ids.iter().flatten()).collect();
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        let find = |id: &String| exchange.markets.iter().position(|market| market.id == *id);
+        ids.into_iter().map(find).collect::<Option<Vec<usize>>>().map(Some).ok_or(Code::InvalidParameter)
     }
 
     fn subscribe(&mut self, id: u64, params: Params, exchange: &Exchange, now_ms: i64) -> Result<(), Code> {

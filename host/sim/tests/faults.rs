@@ -95,7 +95,7 @@ fn prices(frames: &[Value]) -> Vec<(u64, String)> {
 fn frames_are_lost_doubled_swapped_and_late() {
     let mut world = World::new(1);
     let reader = world.listen(0, &["orderbook_delta"]);
-    let mut told = |world: &mut World, fault: Option<Fault>| {
+    let told = |world: &mut World, fault: Option<Fault>| {
         fault.into_iter().for_each(|fault| world.core.inject(fault));
         for cents in ["0.1000", "0.1100", "0.1200"] {
             world.place(0, "bid", cents, "1.00");

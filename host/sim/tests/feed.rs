@@ -118,6 +118,14 @@ fn what_happens_to_markets_is_told_with_the_members_of_its_kind_alone() {
         assert_eq!((kind.as_str(), names.iter().map(String::as_str).collect::<Vec<_>>()), (*expected, members.clone()));
     }
     assert_eq!(told.len(), expected.len());
+    let event = ticker.rsplit_once('-').unwrap().0.to_owned();
+    assert!(world.core.override_fee(&event, Some(true)));
+    let told = world.frames(reader);
+    assert_eq!(
+        (&told[0]["type"], &told[0]["msg"]["fee_type_override"]),
+        (&json!("event_fee_update"), &json!("quadratic_with_maker_fees"))
+    );
+    assert_eq!(world.get(0, &format!("/events/{event}"))["event"]["fee_type_override"], "quadratic_with_maker_fees");
     let market = world.get(0, &format!("/markets/{ticker}"))["market"].clone();
     assert_eq!((&market["price_level_structure"], &market["result"]), (&json!("tapered_deci_cent"), &json!("yes")));
 }

@@ -97,8 +97,10 @@ impl Step {
     }
 }
 
+type Levels = Vec<(Price, Quantity)>;
+
 /// The book that the resting orders of all members make.
-fn made(core: &Core, ticker: &str) -> (Vec<(Price, Quantity)>, Vec<(Price, Quantity)>) {
+fn made(core: &Core, ticker: &str) -> (Levels, Levels) {
     let mut sides = [BTreeMap::<Price, Quantity>::new(), BTreeMap::new()];
     for account in core.inspect().accounts() {
         for order in core.inspect().resting(account).into_iter().filter(|order| order.ticker == ticker) {

@@ -63,7 +63,7 @@ impl SourceKind {
 }
 
 /// One source of a configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceConfig {
     /// Which service.
@@ -95,6 +95,21 @@ pub struct SourceConfig {
 }
 
 impl SourceConfig {
+    /// A service as it is when nothing else is said.
+    pub const fn new(kind: SourceKind) -> Self {
+        Self {
+            kind,
+            base: None,
+            interval_s: None,
+            deadline_ms: None,
+            back_h: None,
+            secret_env: None,
+            secret_file: None,
+            observations_sql: None,
+            forecasts_sql: None,
+        }
+    }
+
     /// Opens the source for these cities. Nothing is asked yet. `environment` looks up a variable.
     ///
     /// # Errors

@@ -59,7 +59,7 @@ pub struct FeatureRow {
     pub city: City,
     /// The day that is forecast.
     pub date: Date,
-    /// When the newest forecast, report and observation in use were published, in the order of [`Need::ALL`].
+    /// When the newest forecast, report and observation in use were published, in this order.
     pub published: [Option<Timestamp>; 3],
     /// Whose values these are.
     pub sources: Sources,
@@ -71,20 +71,6 @@ impl FeatureRow {
     /// When the newest value in use was published.
     pub fn issued(&self) -> Timestamp {
         self.published.iter().flatten().copied().max().expect("a row has at least one forecast")
-    }
-
-    /// The newest time of publication by source. Where two needs share a source, the older counts: it is the one that may
-    /// have gone stale.
-    pub fn published_by_source(&self) -> Vec<(SourceId, Timestamp)> {
-        let mut by_source: Vec<(SourceId, Timestamp)> = Vec::new();
-        for (need, at) in Need::ALL.into_iter().zip(self.published) {
-            let (source, Some(at)) = (self.sources.of(need), at) else { continue };
-            match by_source.iter_mut().find(|(known, _)| *known == source) {
-                Some((_, oldest)) => *oldest = at.min(*oldest),
-                None => by_source.push((source, at)),
-            }
-        }
-        by_source
     }
 
     /// Name, value, and the sources that the value is made of, in the order of [`FEATURES`].

@@ -42,10 +42,9 @@ fn the_example_says_what_is_documented() {
         venue: Venue { addresses: None, series: SERIES.map(str::to_owned).to_vec(), key: None, simulated: false },
         feed: Feed { use_yes_price: true, stale_after: 60 * SECOND, stale_by_last_change: false },
         weather: Weather {
-            sources: ["open_meteo", "nws_observation", "nws_climate_report"].map(str::to_owned).to_vec(),
-            open_meteo: "https://api.open-meteo.com".to_owned(),
-            nws: "https://api.weather.gov".to_owned(),
-            visual_crossing: "https://weather.visualcrossing.com".to_owned(),
+            sources: [SourceKind::OpenMeteo, SourceKind::NwsObservations, SourceKind::NwsClimateReports]
+                .map(SourceConfig::new)
+                .to_vec(),
             contact: "an operator who left no address".to_owned(),
             history: vec![],
         },
@@ -101,11 +100,8 @@ fn the_example_shows_every_key() {
         "use_yes_price",
         "ORDER_BOOK_STALE_SEC",
         "stale",
-        "sources",
-        "open_meteo",
-        "nws",
-        "visual_crossing",
         "contact",
+        "kind",
         "history",
         "folder",
         "library",

@@ -1,13 +1,17 @@
 //! From weather to what a model may see: features by name with their sources, and what the day itself has shown.
 
 use super::sky::Sky;
+use crate::discovery::Settlement;
 use isobar_engine::market::Market;
 use isobar_engine::opinion::{Conditions, Observed};
 use isobar_engine::units::{Probability, SECOND, Timestamp};
 use isobar_inference::{Given, Manifest, NoOpinion};
-use isobar_weather::{City, FEATURES, Quality, SettlementSource, SourceId, Sources, Stamps, Weather, features};
+use isobar_weather::{
+    City, FEATURES, Listed, Quality, SettlementSource, SourceId, Sources, Stamps, Weather, check_settlement, features,
+};
 use jiff::ToSpan;
 use jiff::civil::Date;
+use std::collections::BTreeMap;
 
 /// What a model is bound to.
 #[derive(Clone, Debug)]
@@ -87,15 +91,31 @@ pub fn serve<'a>(
         let row = Err(NoOpinion::NoInputs(format!("no city is known for the series {series}")));
         return Served { city: series.to_owned(), row, conditions: Conditions { floor, ..Conditions::NONE } };
     };
-    // A market closes at the end of its climate day, to the minute or one before it.
-    let closes = markets.iter().map(|market| market.closes).max().unwrap_or(at);
-    let date = city.day_at(closes.plus(-12 * 3_600 * SECOND));
+    let date = day_of(city, markets, at);
     let name = city.code().to_owned();
     let row = match bound(&name) {
         None => Err(NoOpinion::NoModel(name.clone())),
         Some(bound) => row(city, date, at, sky, bound),
     };
     Served { city: name, row, conditions: conditions(city, date, at, sky.weather(), floor) }
+}
+
+/// The climate day that markets are about: they close at its end, to the minute or one before it.
+fn day_of(city: City, markets: &[&Market], at: Timestamp) -> Date {
+    let closes = markets.iter().map(|market| market.closes).max().unwrap_or(at);
+    city.day_at(closes.plus(-12 * 3_600 * SECOND))
+}
+
+/// Why a city-day must not be traded: the venue's rules or sources are not what the registry says of that day. Nothing where
+/// they are, or where the venue was not heard yet.
+pub fn stopped(markets: &[&Market], settlements: &BTreeMap<String, Settlement>, at: Timestamp) -> Option<String> {
+    let market = markets.first()?;
+    let said = settlements.get(&market.series)?;
+    let rules = said.rules.get(&market.event)?;
+    let date = day_of(City::from_series(&market.series)?, markets, at);
+    let sources: Vec<(&str, &str)> = said.sources.iter().map(|one| (one.name.as_str(), one.url.as_str())).collect();
+    let listed = Listed { series: &market.series, date, rules, sources: &sources };
+    check_settlement(&listed).err().map(|stop| stop.to_string())
 }
 
 fn row(city: City, date: Date, at: Timestamp, sky: &Sky, bound: &Bound) -> Result<Row, NoOpinion> {

@@ -208,7 +208,8 @@ fn a_refresh_of_six_cities_takes_a_few_milliseconds_of_one_core() {
         .map(|round| {
             let begun = Instant::now();
             // A minute later the features are others, and the cool-down is over.
-            let opinions = refresh(&mut bundles, &sky, &listed, FLOOR, start.plus(round * 60 * SECOND));
+            let opinions =
+                refresh(&mut bundles, &sky, &listed, &BTreeMap::new(), FLOOR, start.plus(round * 60 * SECOND));
             let took = begun.elapsed();
             assert_eq!(opinions.len(), 6);
             assert!(opinions.iter().all(|opinion| opinion.forecast.outcome.is_ok()), "{opinions:?}");

@@ -85,9 +85,10 @@ impl Protocol {
         Body::Order { order, report: report.unwrap_or(OrderReport::Unknown(kind)) }
     }
 
-    pub(super) fn unanswered(&mut self, request: &Request, sent: bool, reason: &str) -> Body {
+    pub(super) fn unanswered(&mut self, request: &Request, sent: bool) -> Body {
         let Some((order, kind)) = subject(request) else {
-            return Body::Unparsed(format!("{request:?}: {reason}"));
+            // Reads of the account and changes of the order group: the engine asks again by time.
+            return Body::Quiet;
         };
         let report = match kind {
             RequestKind::Create if !sent => OrderReport::Unsent,

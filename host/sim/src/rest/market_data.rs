@@ -8,8 +8,7 @@ use crate::book::Outcome;
 use crate::core::Core;
 use crate::exchange::{Exchange, Halt, Trade};
 use crate::http::Query;
-use crate::listing::date_of;
-use crate::listing::{CityDay, HOUR, Market, SETTLEMENT_TIMER_S, Series, uuid};
+use crate::listing::{CityDay, HOUR, Market, SETTLEMENT_TIMER_S, Series, date_of, fee_type, uuid};
 use crate::maintenance;
 use crate::messages::direction;
 use crate::refusal::Refusal;
@@ -44,7 +43,7 @@ fn series_json(series: &Series, exchange: &Exchange, volume: bool) -> Value {
         "settlement_sources": rules::sources(&series.ticker, day(exchange.now)),
         "contract_url": contract,
         "contract_terms_url": contract,
-        "fee_type": if exchange.maker_fees { "quadratic_with_maker_fees" } else { "quadratic" },
+        "fee_type": fee_type(exchange.maker_fees),
         "fee_multiplier": 1,
         "additional_prohibitions": [],
         "exchange_index": 0,
@@ -58,7 +57,7 @@ fn series_json(series: &Series, exchange: &Exchange, volume: bool) -> Value {
 }
 
 fn event_json(event: &CityDay) -> Value {
-    json!({
+    let mut body = json!({
         "event_ticker": event.ticker,
         "series_ticker": event.series,
         "title": event.title,
@@ -70,7 +69,12 @@ fn event_json(event: &CityDay) -> Value {
         "strike_period": "",
         "settlement_sources": rules::sources(&event.series, date_of(&event.ticker).unwrap_or_default()),
         "exchange_index": 0,
-    })
+    });
+    if let Some(makers_pay) = event.makers_pay {
+        body["fee_type_override"] = fee_type(makers_pay).into();
+        body["fee_multiplier_override"] = 1.into();
+    }
+    body
 }
 
 fn market_json(market: &Market, core: &Core) -> Value {

@@ -100,6 +100,7 @@ impl Player {
             title: event.to_owned(),
             sub_title: String::new(),
             strike_date: None,
+            makers_pay: None,
         };
         self.exchange.list(listed, day, vec![market]);
         self.exchange.markets.len() - 1

@@ -64,6 +64,7 @@ pub(super) fn stage(path: &Path) -> Result<Stage, Error> {
                     title: event.to_owned(),
                     sub_title: String::new(),
                     strike_date: Some(closes.plus(-24 * HOUR)),
+                    makers_pay: None,
                 };
                 exchange.list(series, day, vec![market]);
                 let market = exchange.markets.len() - 1;

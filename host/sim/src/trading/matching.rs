@@ -25,9 +25,11 @@ impl Exchange {
         self.accounts[key.0].orders.get_mut(&key.1).expect("an order is never forgotten")
     }
 
-    /// The fee schedule of every series here: `quadratic`, or with maker fees (PROTOCOL.md 4).
-    pub(crate) const fn fees(&self) -> FeeSchedule {
-        FeeSchedule::Quadratic { taker_ppm: 70_000, maker_ppm: if self.maker_fees { 17_500 } else { 0 } }
+    /// The fee schedule of a market: `quadratic`, or with maker fees; its event's word wins (PROTOCOL.md 4).
+    pub(crate) fn fees(&self, market: usize) -> FeeSchedule {
+        let event = self.events.get(&self.markets[market].event);
+        let makers_pay = event.and_then(|event| event.makers_pay).unwrap_or(self.maker_fees);
+        FeeSchedule::Quadratic { taker_ppm: 70_000, maker_ppm: if makers_pay { 17_500 } else { 0 } }
     }
 
     /// Changes what a level shows and tells it.
@@ -138,7 +140,7 @@ impl Exchange {
         taker: bool,
         changes: &mut Vec<Change>,
     ) {
-        let (fees, at) = (self.fees(), self.now);
+        let (fees, at) = (self.fees(self.order(key).market), self.now);
         let order = self.order_mut(key);
         let fee = order.rounding.charge(fees, taker, order.side, price, quantity);
         let bought = yes_price(order.outcome(), (price, quantity)).times(quantity);

@@ -57,7 +57,7 @@ impl Exchange {
         instead_of: Option<u64>,
     ) -> Result<(), Refusal> {
         let account = &self.accounts[account];
-        let fee = self.fees().per_fill(true, wanted.0, wanted.1, wanted.2);
+        let fee = self.fees(market).per_fill(true, wanted.0, wanted.1, wanted.2);
         let others = account.pledge(market, instead_of, None);
         let needed = account.pledge(market, instead_of, Some(wanted)) - others;
         let released = account.pledge(market, None, None) - others;

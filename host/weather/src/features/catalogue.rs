@@ -13,11 +13,6 @@ pub enum Need {
     Observation,
 }
 
-impl Need {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Forecast, Self::Report, Self::Observation];
-}
-
 /// One feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feature {
