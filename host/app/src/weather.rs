@@ -7,11 +7,14 @@ use isobar_weather::{City, Provider, SourceConfig, SourceKind, client, read_reco
 /// The sources to ask about the cities of `series`: those of the simulated exchange at `simulated`, or those of the
 /// configuration. Recorded files come last, so that a source that is down is not hidden by them.
 pub fn sources(weather: &Weather, series: &[String], simulated: Option<&str>) -> Result<Vec<Provider>> {
-    let client = client(&weather.contact)?;
     let cities: Vec<City> = series.iter().filter_map(|series| City::from_series(series)).collect();
     let configured = simulated.map_or_else(|| weather.sources.clone(), |origin| of_simulation(origin).to_vec());
-    let open = |source: &SourceConfig| source.open(&client, &cities, environment);
-    let mut sources: Vec<Provider> = configured.iter().map(open).collect::<Result<_, _>>()?;
+    // A client each: every source has a runtime of its own, which stands still between two questions, and a connection that
+    // one opened does nothing for another, even to the same host.
+    let open = |source: &SourceConfig| -> Result<Provider> {
+        Ok(source.open(&client(&weather.contact)?, &cities, environment)?)
+    };
+    let mut sources: Vec<Provider> = configured.iter().map(open).collect::<Result<_>>()?;
     if !weather.history.is_empty() {
         let mut history = isobar_weather::Weather::default();
         for file in &weather.history {
