@@ -4,6 +4,7 @@ use isobar_engine::engine::{Engine, Settings};
 use isobar_engine::event::{Body, Input};
 use isobar_engine::market::{Market, MarketId};
 use isobar_engine::units::{Price, Timestamp};
+use isobar_engine::venue::ExchangeStatus;
 use isobar_kalshi::protocol::Protocol;
 use isobar_store::{Run, SlotRecord};
 use isobar_tests::play::Play;
@@ -61,10 +62,11 @@ fn day(run: &Run) -> Day {
     let (mut reader, mut protocol) = (run.read_feed().expect("a journal"), Protocol::new());
     let mut engine = Engine::new(settings(run));
     let (mut day, mut effects) = (Day::default(), Vec::new());
-    let (mut connected, mut last) = (false, Timestamp(0));
+    // The exchange pauses on Thursdays: nothing is tradable then, as it should be.
+    let (mut connected, mut open, mut last) = (false, true, Timestamp(0));
     while let Some(record) = reader.next().expect("readable") {
         // The time since the last input was spent as that one left things.
-        if connected {
+        if connected && open {
             for market in engine.markets().filter(|market| recorded.contains(&market.id)) {
                 let spent = record.at.min(market.closes).since(last.max(market.opens)).max(0);
                 day.connected += spent;
@@ -75,6 +77,7 @@ fn day(run: &Run) -> Day {
         match &record.input {
             Input::Connected { .. } => connected = true,
             Input::Disconnected { .. } => connected = false,
+            Input::Exchange(status) => open = *status == ExchangeStatus::Open,
             _ => {}
         }
         let body = protocol.apply(record.at, &record.input, &mut Vec::new());

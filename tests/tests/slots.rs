@@ -46,7 +46,9 @@ fn a_slot_does_the_same_as_its_twin_and_the_same_alone() {
     let (edge, patient) = (strategy("edge"), strategy("patient"));
     let slots = slot("left", &edge, None) + &slot("other", &patient, None) + &slot("right", &edge, None);
     let file = config(folder.path(), &slots);
-    let play = Play::start(isobar(["demo", "--flood", "--json", "--config"]).arg(&file).arg("--run").arg(&run));
+    // Long enough that opinions come while it goes on.
+    let flood = ["demo", "--flood", "--frames", "300000", "--json", "--config"];
+    let play = Play::start(isobar(flood).arg(&file).arg("--run").arg(&run));
     let summary = play.finish();
     let replayed = succeed(isobar(["replay", "--json"]).arg(&run));
     assert_eq!(replayed["identical"], true, "{replayed}");

@@ -15,6 +15,7 @@ use isobar_engine::event::{Input, Opening};
 use isobar_engine::market::Market;
 use isobar_engine::units::{SECOND, Timestamp};
 use isobar_engine::venue::{Command, Request};
+use isobar_kalshi::backoff::Backoff;
 use isobar_kalshi::feed::{Feed, FeedEvent};
 use isobar_kalshi::gateway::{Answer, Link, Lost, Ticket};
 use isobar_kalshi::protocol::{Protocol, Transmit};
@@ -39,8 +40,11 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Longest that a live slot may take to pull its orders at the end of a run.
 const WIND: Duration = Duration::from_secs(20);
 
-/// Longest wait between two attempts to connect.
-const RETRY_AT_MOST: Duration = Duration::from_secs(10);
+/// First and longest wait between two attempts to connect, nanoseconds.
+const RETRY: (i64, i64) = (SECOND / 2, 10 * SECOND);
+
+/// A connection for orders on which nothing was sent for so long is kept warm.
+const WARM_AFTER: Duration = Duration::from_secs(5);
 
 /// How often the clock of the venue is compared with ours.
 const SKEW_EVERY: i64 = 10 * SECOND;
@@ -63,12 +67,15 @@ pub struct Driver {
     feed: Option<Feed>,
     connection: u32,
     attempts: u32,
+    backoff: Backoff,
     inbox: Receiver<Message>,
     sender: Sender<Message>,
     look_again: Arc<Notify>,
     screen: Arc<Screen>,
     credentials: Option<Arc<Credentials>>,
     link: Option<Link>,
+    /// When something was last sent over it.
+    sent: tokio::time::Instant,
     /// Requests on their way.
     flights: JoinSet<(Ticket, Result<Answer, Lost>)>,
     /// The difference of the clocks as it was last told, and when it was looked at.
@@ -156,12 +163,14 @@ impl Driver {
             feed: None,
             connection,
             attempts: 0,
+            backoff: Backoff::new(RETRY.0, RETRY.1, Clock::machine().0.unsigned_abs()),
             inbox,
             sender,
             look_again,
             screen,
             credentials,
             link,
+            sent: tokio::time::Instant::now(),
             flights: JoinSet::new(),
             skew: (0, Timestamp(0)),
             ending: None,
@@ -237,6 +246,7 @@ impl Driver {
         }
         self.act().await?;
         if sent {
+            self.sent = tokio::time::Instant::now();
             // The requests leave before anything is made ready for the next ones.
             tokio::task::yield_now().await;
         }
@@ -255,6 +265,10 @@ impl Driver {
 
     fn tick(&mut self) -> Result<()> {
         self.input(&Input::Tick)?;
+        if let Some(link) = self.link.as_ref().filter(|_| self.sent.elapsed() >= WARM_AFTER) {
+            self.sent = tokio::time::Instant::now();
+            tokio::spawn(link.warm());
+        }
         let (now, (told, looked)) = (self.trader.last(), self.skew);
         if now.since(looked) >= SKEW_EVERY
             && let Some(ahead) = self.trader.protocol().venue_ahead()
@@ -389,7 +403,7 @@ impl Driver {
     fn connect(&mut self) {
         let wait = match self.attempts {
             0 => Duration::ZERO,
-            attempts => Duration::from_millis(250 << attempts.min(6)).min(RETRY_AT_MOST),
+            attempts => Duration::from_nanos(self.backoff.wait_after(attempts - 1).unsigned_abs()),
         };
         self.attempts += 1;
         let (sender, url) = (self.sender.clone(), self.websocket.clone());
@@ -416,6 +430,11 @@ impl Driver {
                 (Some(feed), Transmit::Ping { connection }) if mine(connection) => feed.ping().await,
                 (Some(_), Transmit::Reconnect { connection, reason }) if mine(connection) => {
                     self.disconnected(format!("given up: {reason:?}"))?;
+                    Ok(())
+                }
+                // Fills from before the private channel listened are only in the account.
+                (_, Transmit::Reconcile { .. }) => {
+                    self.trader.read_account();
                     Ok(())
                 }
                 (_, Transmit::Relist { .. }) => {

@@ -18,7 +18,7 @@ use isobar_engine::engine::{self, Settings};
 use isobar_engine::event::{Component, Opening};
 use isobar_engine::execution::ExecutionSettings;
 use isobar_engine::paper::{PaperSettings, QueueRule};
-use isobar_engine::units::Timestamp;
+use isobar_engine::units::{SECOND, Timestamp};
 use isobar_kalshi::protocol::Protocol;
 use isobar_kalshi::rest::Rest;
 use isobar_kalshi::sign::Credentials;
@@ -36,6 +36,9 @@ const REQUEST: Duration = Duration::from_secs(5);
 
 /// How often markets are looked for, in the machine's time at most.
 const DISCOVERY: Duration = Duration::from_secs(30);
+
+/// Age of messages beyond which books are stale, nanoseconds (PROTOCOL.md 6, gotcha 27: 4 to 20 s were seen).
+const LATE_AFTER: i64 = 3 * SECOND;
 
 /// How often the exchange is asked whether it works.
 const EXCHANGE: Duration = Duration::from_secs(5);
@@ -198,7 +201,8 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
             clock: clock.describe(),
             stale_after: config.feed.stale_after,
             source: venue.websocket.clone(),
-            late_after: 0,
+            // Only real time tells how late a message is.
+            late_after: if matches!(clock, Clock::System) { LATE_AFTER } else { 0 },
         };
         (Beginning::New(opening), None)
     };

@@ -11,6 +11,7 @@ use crate::stages::Stages;
 use anyhow::{Context, Result};
 use isobar_engine::event::Input;
 use isobar_engine::units::Timestamp;
+use isobar_engine::venue::Request;
 use isobar_kalshi::gateway::{Action, Answer, Gateway, HttpRequest, Lost, Ticket};
 use isobar_kalshi::protocol::{Protocol, Transmit};
 use isobar_store::FeedWriter;
@@ -120,6 +121,13 @@ impl<J: Journal, W: World> Trader<J, W> {
         match gateway.answered(now, ticket, outcome, &self.protocol) {
             Some(reply) => self.input(now, &reply.input()),
             None => Ok(()),
+        }
+    }
+
+    /// Has the account read without being asked by the engine.
+    pub fn read_account(&mut self) {
+        if let Some(Live { gateway, .. }) = &mut self.live {
+            gateway.submit(self.last, Request::ReadAccount, &self.protocol);
         }
     }
 

@@ -93,7 +93,8 @@ fn follow(folder: &Path, wanted: Wanted, events: &Receiver<notify::Result<notify
         match events.recv_timeout(next.saturating_duration_since(Instant::now())) {
             Ok(Ok(event)) => {
                 let whole = is_whole(event.kind);
-                for path in &event.paths {
+                // Reading the folder is an event of the folder itself.
+                for path in event.paths.iter().filter(|path| path.parent() == Some(folder)) {
                     look(path, wanted, whole, &mut seen);
                 }
             }

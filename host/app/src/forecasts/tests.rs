@@ -210,7 +210,8 @@ fn a_refresh_of_six_cities_takes_a_few_milliseconds_of_one_core() {
     let mut times: Vec<Duration> = (0..30)
         .map(|round| {
             let (begun, now) = (Instant::now(), start.plus(round * 60 * SECOND));
-            let opinions = refresh(&mut bundles, &skies[usize::from(round % 2 == 1)], &listed, FLOOR, now);
+            let opinions =
+                refresh(&mut bundles, &skies[usize::from(round % 2 == 1)], &listed, &BTreeMap::new(), FLOOR, now);
             let took = begun.elapsed();
             assert_eq!(opinions.len(), 6);
             assert!(opinions.iter().all(|opinion| opinion.forecast.outcome.is_ok()), "{opinions:?}");
