@@ -137,9 +137,10 @@ impl Host {
     fn listed(&mut self, now: Timestamp, markets: &[Market]) -> Result<()> {
         self.trader.input(now, &Input::Listed(markets.to_vec()))?;
         let chance = |index: usize| if index == 0 { 1_000_000 - 100_000 * (markets.len() as u32 - 1) } else { 100_000 };
-        let chances = markets.iter().enumerate().map(|(index, market)| {
-            (market.id, Probability::new(chance(index)).expect("at most one in one"))
-        });
+        let chances = markets
+            .iter()
+            .enumerate()
+            .map(|(index, market)| (market.id, Probability::new(chance(index)).expect("at most one in one")));
         let forecast = Forecast {
             event: markets[0].event.clone(),
             model: Digest::default(),

@@ -138,7 +138,13 @@ impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let [fills, orders, states] = self.compared;
         writeln!(f, "{} cases, {} failed, in {:.1} s", self.cases, self.failures.len(), self.took.as_secs_f64())?;
-        writeln!(f, "{} h of virtual time, {} events, {} orders taken", self.seconds / 3_600, self.events, self.created)?;
+        writeln!(
+            f,
+            "{} h of virtual time, {} events, {} orders taken",
+            self.seconds / 3_600,
+            self.events,
+            self.created
+        )?;
         writeln!(f, "compared and equal: {states} states, {fills} fills, {orders} orders")?;
         let faults: u64 = self.faults.values().sum();
         writeln!(f, "{faults} faults: {:?}", self.faults)?;

@@ -126,8 +126,7 @@ pub fn equal(host: &Host, venue: &Venue, compared: &mut Compared) -> Result<(), 
         }
         let (bids, asks) = inspect.book(&listed.ticker).ok_or("no such book")?;
         for (side, real) in [(Side::Bid, bids), (Side::Ask, asks)] {
-            let levels: Vec<(Price, Quantity)> =
-                book.levels(side).map(|level| (level.price, level.quantity)).collect();
+            let levels: Vec<(Price, Quantity)> = book.levels(side).map(|level| (level.price, level.quantity)).collect();
             differ(&format!("{side:?} of {}", listed.ticker), &levels, &real)?;
         }
     }
@@ -148,9 +147,7 @@ fn orders(host: &Host, venue: &Venue) -> Result<(), String> {
     let mut held: Vec<(OrderId, MarketId, bool, Price, Quantity)> = Vec::new();
     for listed in &venue.markets {
         held.extend(
-            engine
-                .open(listed.id)
-                .map(|open| (open.id, listed.id, open.side == Side::Bid, open.price, open.remaining)),
+            engine.open(listed.id).map(|open| (open.id, listed.id, open.side == Side::Bid, open.price, open.remaining)),
         );
     }
     real.sort_unstable();
@@ -163,7 +160,8 @@ fn orders(host: &Host, venue: &Venue) -> Result<(), String> {
     for (place, sum) in sums {
         let wanted = host.world().wanted.get(&place).copied().unwrap_or_default();
         if sum > wanted {
-            return Err(format!("{sum} rest at {place:?}, wanted are {wanted}"));
+            let here = held.iter().filter(|order| (order.1, order.2) == place).collect::<Vec<_>>();
+            return Err(format!("{sum} rest at {place:?}, wanted are {wanted}: {here:?}"));
         }
     }
     Ok(())
@@ -172,5 +170,9 @@ fn orders(host: &Host, venue: &Venue) -> Result<(), String> {
 /// Nothing of the host rests.
 pub fn nothing_rests(venue: &Venue) -> Result<(), String> {
     let resting = venue.core.inspect().resting(HOST);
-    if resting.is_empty() { Ok(()) } else { Err(format!("after the halt {} orders rest: {:?}", resting.len(), resting[0])) }
+    if resting.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("after the halt {} orders rest: {:?}", resting.len(), resting[0]))
+    }
 }
