@@ -63,8 +63,6 @@ pub struct Host {
     pub numbered: u32,
     /// When it wants to be woken.
     pub wakes: Option<Timestamp>,
-    /// It waits to be connected.
-    pub connecting: bool,
 }
 
 impl Host {
@@ -106,7 +104,7 @@ impl Host {
         let gateway = Gateway::new(gateway, budget(now), began.plus(-60 * SECOND));
         let live = Live { seat, gateway };
         let trader = Trader::new(Memory(tape.clone()), protocol, last, Some(live));
-        let mut host = Self { trader, connection: None, numbered, wakes: None, connecting: false };
+        let mut host = Self { trader, connection: None, numbered, wakes: None };
         if records == 0 {
             host.begin(now, markets)?;
         } else {

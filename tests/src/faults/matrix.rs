@@ -146,10 +146,15 @@ impl std::fmt::Display for Tally {
             self.created
         )?;
         writeln!(f, "compared and equal: {states} states, {fills} fills, {orders} orders")?;
-        let faults: u64 = self.faults.values().sum();
-        writeln!(f, "{faults} faults: {:?}", self.faults)?;
-        let deaths: u64 = self.deaths.values().sum();
-        write!(f, "{deaths} deaths: {:?}", self.deaths)
+        let names = |counts: Vec<(String, u64)>| {
+            let all: Vec<String> = counts.into_iter().map(|(name, count)| format!("{name} {count}")).collect();
+            all.join(", ")
+        };
+        let faults = self.faults.iter().map(|(fault, count)| ((*fault).to_owned(), *count)).collect();
+        writeln!(f, "{} faults: {}", self.faults.values().sum::<u64>(), names(faults))?;
+        let name = |point: &Option<Point>| point.map_or("at any moment".to_owned(), |point| format!("{point:?}"));
+        let deaths = self.deaths.iter().map(|(point, count)| (name(point), *count)).collect();
+        write!(f, "{} deaths: {}", self.deaths.values().sum::<u64>(), names(deaths))
     }
 }
 

@@ -104,7 +104,7 @@ pub struct Case {
 pub struct Played {
     /// Faults that took place, by kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// Deaths of the host, by the point of it; those that were not at their point in time are under `None`.
+    /// Deaths of the host, by their point; those at any moment are under `None`.
     pub deaths: BTreeMap<Option<Point>, u64>,
     /// What was compared.
     pub compared: Compared,
@@ -276,7 +276,7 @@ impl Play {
         self.settle("after the recovery")?;
         if !self.halted() {
             self.lively(true);
-            self.pass(2 * SECOND)?;
+            self.pass(3 * SECOND / 2)?;
             self.settle("at the end")?;
         }
         self.halt()
@@ -614,12 +614,10 @@ impl Play {
 
     fn connect(&mut self) {
         let Some(host) = &mut self.host else { return };
-        host.connecting = false;
         if host.connection.is_some() {
             return;
         }
         let Some(id) = self.venue.connect(self.now) else {
-            host.connecting = true;
             return self.after(SECOND / 2, Event::Connect);
         };
         host.numbered += 1;
@@ -635,7 +633,6 @@ impl Play {
         let Some(host) = &mut self.host else { return };
         let Some((_, id)) = host.connection.take_if(|(open, _)| *open == number) else { return };
         self.venue.core.disconnect(id);
-        host.connecting = true;
         self.after(20 * MS, Event::Connect);
         self.input(&Input::Disconnected { connection: number, reason: reason.to_owned() });
         self.soon();
@@ -662,7 +659,7 @@ impl Play {
         self.venue.act(self.now, &mut self.random);
         self.collect();
         self.look_at_fills();
-        let wait = self.random.random_range(30 * MS..200 * MS);
+        let wait = self.random.random_range(40 * MS..300 * MS);
         self.after(wait, Event::Crowd);
     }
 
@@ -708,7 +705,7 @@ impl Play {
         self.look_at_fills();
         let done = (200..300).contains(&answer.status);
         if answer.status == 429 && planned.is_none() && !self.wild {
-            self.failure.get_or_insert("a 429 that nobody injected".to_owned());
+            self.failure.get_or_insert(format!("a 429 that nobody injected: {} {}", request.method, request.path));
         }
         match call {
             Call::Create if done => {
@@ -877,8 +874,7 @@ impl Play {
         let world = Native::new(self.tape.clone(), u64::from(self.life), self.calm.clone());
         let run = (self.began, self.group.as_str());
         match Host::start(self.now, &self.tape, world, run, &self.venue.markets) {
-            Ok(mut host) => {
-                host.connecting = true;
+            Ok(host) => {
                 self.host = Some(host);
                 let tick = SECOND - self.now.0.rem_euclid(SECOND);
                 self.after(tick, Event::Tick);
