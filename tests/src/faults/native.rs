@@ -126,17 +126,17 @@ impl Native {
                 let price = Price::from_cents(cents).expect("a price between nothing and a dollar");
                 decision.quotes.push(DesiredQuote { bracket, side, price, quantity: size });
             };
-            if (chance >> 16) % 8 != 0 {
+            if !(chance >> 16).is_multiple_of(8) {
                 quote(Side::Bid, middle - 1 - shift);
             }
-            if (chance >> 20) % 8 != 0 {
+            if !(chance >> 20).is_multiple_of(8) {
                 quote(Side::Ask, middle + 1 + (2 - shift));
             }
             // One that stays where it is, is never met and has to be renewed.
             quote(Side::Bid, middle - 9);
-            if !calm && (chance >> 24) % 6 == 0 {
+            if !calm && (chance >> 24).is_multiple_of(6) {
                 let position = snapshot.brackets[usize::from(bracket)].position;
-                let more = if (chance >> 28) % 2 == 0 { 150 } else { -150 };
+                let more = if (chance >> 28).is_multiple_of(2) { 150 } else { -150 };
                 let cents = if more > 0 { middle + 6 } else { middle - 6 };
                 let limit = Price::from_cents(cents).expect("a price between nothing and a dollar");
                 decision.takes.push(Target { bracket, position: position + more, limit });

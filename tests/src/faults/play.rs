@@ -285,7 +285,7 @@ impl Play {
     /// Until the step is reached, the fault took place and the process died and began again.
     fn life_of_an_order(&mut self) -> Result<(), String> {
         if matches!(self.case.step, Some(Step::Unknown | Step::Found)) {
-            let lost = if self.case.seed % 2 == 0 { Mishap::LostAfter } else { Mishap::LostBefore };
+            let lost = if self.case.seed.is_multiple_of(2) { Mishap::LostAfter } else { Mishap::LostBefore };
             self.planned.push_back((Call::Create, lost, 1));
         }
         self.until(60 * SECOND, "the step was not reached", |play| play.triggered)?;
