@@ -426,7 +426,7 @@ fn a_balance_is_equal_whichever_of_two_orders_closes_the_position() {
         [(1_600_000, true), (1_200_000, true), (1_599_999, true), (1_600_001, false), (1_199_999, false)]
     {
         let mut desk = Desk::new();
-        desk.follow(Body::Fill(VenueFill { side: Side::Ask, ..fill(1, None, 4) }));
+        desk.input(Body::Fill(VenueFill { side: Side::Ask, ..fill(1, None, 4) }));
         desk.wait(20 * SECOND);
         let cash = desk.engine.ledger().cash();
         let resting = |price| VenueOrder {

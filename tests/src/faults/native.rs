@@ -114,8 +114,8 @@ impl Native {
     fn choose(&self, snapshot: &Snapshot) -> Decision {
         let calm = self.calm.get();
         let mut decision = Decision::default();
-        let beat = if calm { 0 } else { snapshot.now.0.div_euclid(3 * SECOND / 2).unsigned_abs() };
-        let step = if calm { 2 } else { (snapshot.now.0.rem_euclid(3 * SECOND / 2) / (SECOND / 2)).unsigned_abs() };
+        let beat = if calm { 0 } else { snapshot.now.0.div_euclid(2 * SECOND).unsigned_abs() };
+        let step = if calm { 2 } else { (snapshot.now.0.rem_euclid(2 * SECOND) / (2 * SECOND / 3)).unsigned_abs() };
         for bracket in BRACKETS {
             let salt = if calm { 7 } else { self.salt };
             let chance = mix(salt ^ (beat << 8) ^ u64::from(bracket));
