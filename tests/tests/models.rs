@@ -120,7 +120,7 @@ fn a_swap_under_load_replays_bit_for_bit_and_every_opinion_can_be_computed_again
         // Changed where it lies, or made aside and moved in.
         let (place, aside) = (models.join(name), folder.path().join("aside"));
         copy(&place, &aside);
-        let model = alter(&aside, "[training]", &format!("[training]\nswap = {number}"));
+        let model = alter(&aside, "[training]", &format!("[training]\nswap_{number} = true"));
         let begun = Instant::now();
         if number % 2 == 0 {
             fs::copy(aside.join(FILES[0]), place.join(FILES[0])).expect("copied");
