@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 export ORT_DYLIB_PATH ?= $(CURDIR)/.tools/onnxruntime/libonnxruntime.so
 
 FUZZ_SECONDS ?= 60
+FAULTS_SEEDS ?= 10000
 # Recordings that models are trained with, and Python for it. One thread of linear algebra: the same bytes everywhere.
 DATA ?= $(or $(ISOBAR_DATA),../shared/data)
 VENV := .tools/models-venv
@@ -16,7 +17,7 @@ RELEASE := --release
 # dependencies here as there. Otherwise the slowest of them would be compiled twice.
 ALONG := -p isobar-strategy
 
-.PHONY: build run test lint bench bench-latency fuzz models validate clean help prerequisites native
+.PHONY: build run test lint bench bench-latency fuzz faults soak models validate clean help prerequisites native
 
 build: native ## build everything; leaves target/release/isobar
 	@cargo build $(RELEASE) -p isobar $(ALONG)
@@ -47,6 +48,13 @@ bench-latency: build ## time from a frame to an order beside a bare bot, ten min
 
 fuzz: prerequisites ## feed random frames to the venue's decoder for FUZZ_SECONDS (60)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test $(RELEASE) -p isobar-kalshi --test fuzz -- --nocapture
+
+faults: build ## every fault at every step of an order with a death at every point, then FAULTS_SEEDS (10000) runs by chance
+	@cargo build $(RELEASE) -p isobar-mutants $(ALONG)
+	@FAULTS_ONE_OF=1 FAULTS_SEEDS=$(FAULTS_SEEDS) cargo test $(RELEASE) -p isobar-tests --test faults -- --nocapture --test-threads=1
+
+soak: build ## what takes long: a hundred kills and a whole day of live trading at the simulated exchange (40 minutes)
+	@cargo test $(RELEASE) -p isobar-tests --test live -- --ignored --nocapture
 
 models: build $(VENV)/ready ## train all models from the recordings in DATA (../shared/data); ARGS=--check compares instead
 	@$(PYTHON) models/train.py --data $(DATA) $(ARGS)

@@ -2,6 +2,7 @@
 //!
 //! The programs are those that lie beside the tests (`target/release`): `make test` builds them first.
 
+pub mod faults;
 pub mod naive;
 pub mod play;
 pub mod venue;

@@ -39,6 +39,10 @@ mod trader;
 mod verify;
 mod weather;
 
+pub use seat::Seat;
+pub use slot::{Answer, Slot, World};
+pub use trader::{Journal, Live, Trader};
+
 use anyhow::{Context, Result};
 use clap::Parser;
 use cli::{Cli, Command};

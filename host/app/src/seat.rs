@@ -20,7 +20,9 @@ use tokio::sync::mpsc::Sender;
 
 /// A slot with its world.
 pub struct Seat<W = Running> {
+    /// Its engine, with its place in the feed.
     pub slot: Slot,
+    /// What answers the engine.
     pub world: W,
 }
 

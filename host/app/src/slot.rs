@@ -15,7 +15,9 @@ pub const CHECKPOINT_EVERY: u64 = 4_096;
 
 /// What a component answered, and how long it took.
 pub struct Answer {
+    /// What it wants, or how it failed.
     pub outcome: Result<Decision, Fault>,
+    /// Nanoseconds; measured, so a replay does not compare it.
     pub took_ns: u64,
 }
 
@@ -37,7 +39,9 @@ pub trait World {
 
 /// An engine with its place in the feed.
 pub struct Slot {
+    /// Its name within the run.
     pub name: String,
+    /// Everything that it knows.
     pub engine: Engine,
     at: Timestamp,
     seq: Option<u64>,
@@ -52,6 +56,7 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// A slot at the beginning of a run.
     pub fn new(name: &str, settings: Settings) -> Self {
         Self {
             name: name.to_owned(),

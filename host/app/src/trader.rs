@@ -36,11 +36,13 @@ impl Journal for FeedWriter {
 
 /// What trades with money: the slot, and the way of its requests to the venue.
 pub struct Live<W> {
+    /// The slot with its world.
     pub seat: Seat<W>,
+    /// Where its requests wait for their turn.
     pub gateway: Gateway,
 }
 
-/// See the module.
+/// Stamps, journals and applies inputs, and gives out requests only after the journals were handed over.
 pub struct Trader<J, W> {
     journal: J,
     protocol: Protocol,
@@ -88,12 +90,31 @@ impl<J: Journal, W: World> Trader<J, W> {
 
     /// Hands the journals over, and only then the requests of the live slot to the gateway.
     pub fn hand_over(&mut self) -> Result<()> {
+        #[cfg(feature = "mutants")]
+        if isobar_engine::mutant::active(isobar_engine::mutant::Mutant::Journal) {
+            return self.act_before_journal();
+        }
         self.journal.flush().context("the journal of the run cannot be written: stopped")?;
         if let Some(Live { seat: Seat { slot, world }, gateway }) = &mut self.live {
             world.flush()?;
             for request in slot.take_requests() {
                 gateway.submit(self.last, request, &self.protocol);
             }
+        }
+        Ok(())
+    }
+
+    /// A deliberate fault: requests leave at once, and the journals are handed over when there is nothing to be sent.
+    #[cfg(feature = "mutants")]
+    fn act_before_journal(&mut self) -> Result<()> {
+        let Some(Live { seat: Seat { slot, world }, gateway }) = &mut self.live else { return self.journal.flush() };
+        let requests = slot.take_requests();
+        if requests.is_empty() {
+            self.journal.flush()?;
+            world.flush()?;
+        }
+        for request in requests {
+            gateway.submit(self.last, request, &self.protocol);
         }
         Ok(())
     }

@@ -15,6 +15,8 @@ pub enum Mutant {
     Dedup = 4,
     /// A create whose answer is lost counts as refused.
     Unknown = 5,
+    /// Requests leave before the journals that led to them are handed over.
+    Journal = 6,
 }
 
 static ACTIVE: AtomicU8 = AtomicU8::new(0);

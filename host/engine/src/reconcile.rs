@@ -4,7 +4,8 @@
 //! the fills that only one side knows were allowed for: those that the read brought are booked before, and those that we
 //! heard of after the read are taken out. Cost is not compared: how the venue averages it is not documented. Nor is it
 //! clear whether its balance holds back what resting orders would cost: its specification calls it "available" and says that
-//! it "only changes on fills, settlements and transfers" (openapi.yaml, GetBalance). Either reading has to be met exactly.
+//! it "only changes on fills, settlements and transfers" (openapi.yaml, GetBalance). Either reading has to be met exactly, the
+//! first but for which of several orders closes a position.
 //!
 //! While the two are not proved equal nothing new is placed; quotes that rest stay (unless their books are stale too: then
 //! they are pulled with them), because a cancel may be lost as well and their expiry bounds the risk. A difference with
@@ -249,8 +250,8 @@ impl Comparison {
         }
         let other = self.positions.iter().find(|(_, (ours, venue))| ours != venue);
         let gap = self.venue - self.ours;
-        let explained = |gap: Money| least <= gap && gap <= most;
-        let equal = explained(gap) || explained(gap + held_back(account));
+        let (fewest, dearest) = held_back(account);
+        let equal = (least <= gap && gap <= most) || (least <= gap + dearest && gap + fewest <= most);
         if other.is_none() && equal {
             return None;
         }
@@ -273,23 +274,30 @@ fn pledge(position: i64) -> Money {
     Price::ONE.times(Quantity::new((-position).max(0).unsigned_abs()))
 }
 
-/// What the resting orders of an account would cost, oldest first: what closes a position costs nothing.
-fn held_back(account: &Account) -> Money {
-    let mut resting: Vec<&VenueOrder> =
-        account.orders.iter().filter(|order| order.status == OrderStatus::Resting).collect();
-    // The numbers of ours rise with time; nobody knows when others placed theirs.
-    resting.sort_by_key(|order| order.order);
-    let mut covers: BTreeMap<(MarketId, Side), Quantity> = BTreeMap::new();
-    for held in &account.positions {
-        let closed_by = if held.contracts > 0 { Side::Ask } else { Side::Bid };
-        covers.insert((held.market, closed_by), Quantity::new(held.contracts.unsigned_abs()));
+/// What the resting orders of an account would cost: the least and the most. What closes a position costs nothing, and which
+/// of several orders closes it depends on the order in which the venue took them, which may not be that of their sending.
+fn held_back(account: &Account) -> (Money, Money) {
+    let mut sides: BTreeMap<(MarketId, Side), Vec<&VenueOrder>> = BTreeMap::new();
+    for order in account.orders.iter().filter(|order| order.status == OrderStatus::Resting) {
+        sides.entry((order.market, order.side)).or_default().push(order);
     }
-    let mut sum = Money::ZERO;
-    for order in resting {
-        let cover = covers.entry((order.market, order.side)).or_default();
-        let closing = order.remaining.min(*cover);
-        *cover -= closing;
-        sum += premium(order.side, order.price, order.remaining - closing);
+    let (mut fewest, mut dearest) = (Money::ZERO, Money::ZERO);
+    for ((market, side), mut orders) in sides {
+        let held = account.positions.iter().find(|held| held.market == market).map_or(0, |held| held.contracts);
+        let cover = Quantity::new((-held * side.sign()).max(0).unsigned_abs());
+        orders.sort_by_key(|order| premium(order.side, order.price, Quantity::contracts(1)));
+        dearest += uncovered(cover, orders.iter().copied());
+        fewest += uncovered(cover, orders.iter().rev().copied());
     }
-    sum
+    (fewest, dearest)
+}
+
+/// What orders cost beyond `cover`, which the first of them use up.
+fn uncovered<'a>(mut cover: Quantity, orders: impl Iterator<Item = &'a VenueOrder>) -> Money {
+    let costs = orders.map(|order| {
+        let closing = order.remaining.min(cover);
+        cover -= closing;
+        premium(order.side, order.price, order.remaining - closing)
+    });
+    costs.sum()
 }

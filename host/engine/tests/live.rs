@@ -419,6 +419,38 @@ fn a_balance_that_holds_back_what_resting_orders_cost_is_equal_too_and_any_other
     }
 }
 
+/// Found by the fault runs: two orders overtook one another on their way, and the venue let the other one close.
+#[test]
+fn a_balance_is_equal_whichever_of_two_orders_closes_the_position() {
+    for (held_back, equal) in
+        [(1_600_000, true), (1_200_000, true), (1_599_999, true), (1_600_001, false), (1_199_999, false)]
+    {
+        let mut desk = Desk::new();
+        desk.follow(Body::Fill(VenueFill { side: Side::Ask, ..fill(1, None, 4) }));
+        desk.wait(20 * SECOND);
+        let cash = desk.engine.ledger().cash();
+        let resting = |price| VenueOrder {
+            order: None,
+            market: MARKET,
+            side: Side::Bid,
+            price: cents(price),
+            status: OrderStatus::Resting,
+            filled: Quantity::ZERO,
+            remaining: Quantity::contracts(4),
+        };
+        let position = VenuePosition { market: MARKET, contracts: -400, cost: Money::ZERO };
+        desk.input(Body::Account(Account {
+            cash: cash - Money::new(held_back),
+            positions: vec![position],
+            orders: vec![resting(30), resting(40)],
+            fills: vec![],
+            since: Timestamp(0),
+            as_of: desk.at,
+        }));
+        assert_eq!(desk.engine.proved(), equal, "{held_back} held back");
+    }
+}
+
 #[test]
 fn a_difference_that_was_seen_once_is_forgotten_with_the_next_equal_read() {
     let mut desk = Desk::new();

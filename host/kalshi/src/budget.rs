@@ -215,6 +215,7 @@ pub struct Budget {
     renewals: Bucket,
     read: Bucket,
     balance: Bucket,
+    jitter: i64,
 }
 
 /// Why a budget or a plan cannot be kept.
@@ -272,10 +273,12 @@ impl Budget {
             renewals,
             read: Bucket::shrunk(limits.read, shares.jitter),
             balance: Bucket::empty(limits.balance),
+            jitter: shares.jitter,
         };
         for bucket in [&mut budget.write, &mut budget.renewals, &mut budget.read, &mut budget.balance] {
             bucket.fill(now);
         }
+        budget.owe_for_jitter();
         Ok(budget)
     }
 
@@ -316,7 +319,16 @@ impl Budget {
     /// Spends for a read of the balance, which has its own bucket beside that of reads.
     pub fn balance(&mut self, now: Timestamp) -> bool {
         let cost = self.costs.default;
-        self.balance.holds(now, 1, 0) && self.read.spend(now, cost, 0) && self.balance.spend(now, 1, 0)
+        let able = self.balance.holds(now, 1, 0) && self.read.spend(now, cost, 0) && self.balance.spend(now, 1, 0);
+        if able {
+            self.owe_for_jitter();
+        }
+        able
+    }
+
+    /// A bucket of one token cannot be made smaller: the next read of the balance waits for longer instead.
+    fn owe_for_jitter(&mut self) {
+        self.balance.level -= self.balance.rate * self.jitter;
     }
 
     /// When the balance may be read.

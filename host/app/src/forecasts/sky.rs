@@ -94,6 +94,9 @@ const fn serves(provider: &Provider) -> &'static [SourceId] {
     }
 }
 
+/// How soon a source that failed is asked again, nanoseconds of the run.
+const RETRY: i64 = 2_000_000_000;
+
 /// Asks every source again and again, `period` nanoseconds of the run apart, until `tell` says that nobody listens.
 pub fn ask(
     providers: Vec<Provider>,
@@ -107,6 +110,8 @@ pub fn ask(
         let look = move || {
             loop {
                 let answer = runtime.block_on(provider.fetch(&|| clock.now()));
+                // A source that failed is missed: it is asked again sooner.
+                let period = if answer.is_err() { period.min(RETRY) } else { period };
                 if !tell(index, answer.map_err(|error| error.to_string())) {
                     return;
                 }

@@ -198,10 +198,11 @@ impl Life {
                 self.cancelled = Some(self.cancelled.map_or(reduced, |before| before.max(reduced)));
                 self.calm();
             }
-            OrderReport::Decreased { .. } => {
+            OrderReport::Decreased { remaining } => {
                 self.see(now);
                 self.decrease = Attempt::default();
-                self.shrunk = self.shrink.is_some();
+                // Meanwhile less may be wanted than was asked for.
+                self.shrunk = self.shrink.is_some_and(|to| remaining <= to);
             }
             OrderReport::Renewed => {
                 self.see(now);

@@ -465,3 +465,21 @@ fn what_is_forgotten_with_its_market_says_nothing_any_more() {
     hear(&mut orders, &state(Executed, 10, 0));
     assert_eq!(orders.open_orders(), 0);
 }
+
+/// Found by the fault runs: the answer to the first decrease was taken for the second, and the order stayed too large.
+#[test]
+fn a_quote_that_is_to_shrink_further_while_a_decrease_is_under_way_is_decreased_again() {
+    let mut orders = quote();
+    hear(&mut orders, &accepted(0, 10));
+    let mut sent = Vec::new();
+    orders.drain_effects(&mut sent);
+    sent.clear();
+    orders.reduce(ORDER, Quantity::new(6));
+    orders.reduce(ORDER, Quantity::new(4));
+    hear(&mut orders, &Word::Says(OrderReport::Decreased { remaining: Quantity::new(6) }));
+    hear(&mut orders, &state(Resting, 0, 6));
+    pass(&mut orders, SECOND);
+    orders.drain_effects(&mut sent);
+    let decrease = |to| Effect::Send(Request::Decrease { order: ORDER, to: Quantity::new(to) });
+    assert_eq!(sent, [decrease(6), decrease(4)]);
+}

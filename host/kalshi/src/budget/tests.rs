@@ -67,6 +67,16 @@ fn the_expiry_follows_from_the_number_of_quotes_or_is_refused() {
     ));
 }
 
+/// Found by the fault runs: the second of two reads overtook on its way, and the venue had no token for it.
+#[test]
+fn reads_of_the_balance_keep_their_distance_on_the_way_too() {
+    let shares = Shares { reserve: 20, renewals: 25, jitter: SECOND / 10 };
+    let mut budget = budget(&Limits::BASIC, shares);
+    let sent: Vec<i64> = (0..10_000).filter(|millis| budget.balance(at(*millis))).collect();
+    assert_eq!(sent[..3], [1_100, 2_200, 3_300], "a second of the venue, and the jitter");
+    assert_eq!(budget.balance_ready(at(10_000)), Some(at(11_000)));
+}
+
 #[test]
 fn a_429_of_the_venue_empties_our_bucket_too() {
     let mut budget = budget(&Limits::BASIC, Shares { reserve: 0, renewals: 25, jitter: 0 });
