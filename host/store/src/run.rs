@@ -171,7 +171,8 @@ impl Run {
     }
 
     /// Keeps the files of a model bundle, each a name and its bytes, under the hash that names the bundle. Keeping it again
-    /// changes nothing.
+    /// changes nothing. They survive the death of the process, like the journal; forcing them to disk would take seconds
+    /// beside a journal that is written at full speed, in which the bundle could not speak.
     pub fn keep_model(&self, model: Digest, files: &[(&str, &[u8])]) -> Result<()> {
         let folder = self.model_folder(model);
         if folder.is_dir() {
@@ -181,8 +182,7 @@ impl Run {
         fs::create_dir_all(&unfinished).map_err(Error::io(&unfinished))?;
         for (name, bytes) in files {
             let path = unfinished.join(name);
-            let mut file = fs::File::create(&path).map_err(Error::io(&path))?;
-            file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io(&path))?;
+            fs::write(&path, bytes).map_err(Error::io(&path))?;
         }
         fs::rename(&unfinished, &folder).map_err(Error::io(&folder))
     }

@@ -7,14 +7,27 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
-/// Series, the letters of its city in weather rows, hours of local standard time behind UTC, and the forecast high in °F.
-const CITIES: [(&str, &str, i64, i64); 6] = [
-    ("KXHIGHCHI", "CHI", 6, 55),
-    ("KXHIGHAUS", "AUS", 6, 72),
-    ("KXHIGHDEN", "DEN", 7, 52),
-    ("KXHIGHLAX", "LAX", 8, 71),
-    ("KXHIGHMIA", "MIA", 5, 80),
-    ("KXHIGHPHIL", "PHIL", 5, 55),
+/// A city of the guide.
+struct City {
+    series: &'static str,
+    /// Its letters in rows of weather.
+    code: &'static str,
+    name: &'static str,
+    /// The climate report that its rules name.
+    report: &'static str,
+    /// Hours of local standard time behind UTC.
+    behind: i64,
+    /// Every forecast and every high, in °F: where a late November is.
+    high: i64,
+}
+
+const CITIES: [City; 6] = [
+    City { series: "KXHIGHCHI", code: "CHI", name: "Chicago", report: "CLIMDW", behind: 6, high: 55 },
+    City { series: "KXHIGHAUS", code: "AUS", name: "Austin", report: "CLIAUS", behind: 6, high: 72 },
+    City { series: "KXHIGHDEN", code: "DEN", name: "Denver", report: "CLIDEN", behind: 7, high: 52 },
+    City { series: "KXHIGHLAX", code: "LAX", name: "Los Angeles", report: "CLILAX", behind: 8, high: 71 },
+    City { series: "KXHIGHMIA", code: "MIA", name: "Miami", report: "CLIMIA", behind: 5, high: 80 },
+    City { series: "KXHIGHPHIL", code: "PHIL", name: "Philadelphia", report: "CLIPHL", behind: 5, high: 55 },
 ];
 /// Days of weather that are told with their outcome.
 const HISTORY_DAYS: i64 = 30;
@@ -30,6 +43,8 @@ pub struct Market {
     opens: Timestamp,
     closes: Timestamp,
     strike: Strike,
+    /// What it is about, in the venue's words: a host compares them with what it believes.
+    rules: String,
 }
 
 enum Strike {
@@ -49,7 +64,7 @@ impl Listing {
     pub fn new(now: Timestamp) -> Self {
         let mut markets = Vec::new();
         let mut weather = Vec::new();
-        for (series, city, behind, high) in CITIES {
+        for City { series, code, name, report, behind, high } in CITIES {
             let clock = |at: Timestamp| at.checked_sub(behind.hours()).expect("a time of our century");
             let today = clock(now).to_zoned(jiff::tz::TimeZone::UTC).date();
             let begins = |date: Date| {
@@ -68,8 +83,18 @@ impl Listing {
                     Strike::Between(floor, _) => format!("B{floor}.5"),
                 };
                 let id = format!("00000000-0000-4000-8000-{:012}", markets.len());
+                let bound = match strike {
+                    Strike::Less(cap) => format!("less than {cap}°"),
+                    Strike::Between(floor, cap) => format!("between {floor}-{cap}°"),
+                    Strike::Greater(floor) => format!("greater than {floor}°"),
+                };
+                let rules = format!(
+                    "If the maximum temperature recorded at {name} ({report}) for {}, is {bound} fahrenheit according to \
+                     The Weather Company, then the market resolves to Yes.",
+                    day(1).strftime("%b %-d, %Y")
+                );
                 let (ticker, event) = (format!("{event}-{suffix}"), event.clone());
-                markets.push(Market { ticker, event, series, id, opens, closes, strike });
+                markets.push(Market { ticker, event, series, id, opens, closes, strike, rules });
             }
             for ahead in -HISTORY_DAYS..=1 {
                 // Forecasts come out a day and an evening before; a high is known in the night after its day.
@@ -77,7 +102,7 @@ impl Listing {
                 let observed = begins(day(ahead + 1)).checked_add(3.hours()).expect("a time of our century");
                 let known = ahead < 0 && observed <= now;
                 weather.push(json!({
-                        "city": city,
+                        "city": code,
                         "date": day(ahead).to_string(),
                         "forecast_high_f": MODELS.iter().map(|model| ((*model).to_owned(), json!(high))).collect::<serde_json::Map<_, _>>(),
                         "published": published.to_string(),
@@ -115,7 +140,7 @@ impl Market {
             "last_price_dollars": "0.0500", "previous_price_dollars": "0.0500", "previous_yes_bid_dollars": "0.0500",
             "previous_yes_ask_dollars": "0.9000", "volume_fp": "0.00", "volume_24h_fp": "0.00",
             "open_interest_fp": "0.00", "notional_value_dollars": "1.0000",
-            "rules_primary": "", "rules_secondary": "",
+            "rules_primary": self.rules, "rules_secondary": "",
         });
         let strike = match self.strike {
             Strike::Less(cap) => json!({"strike_type": "less", "cap_strike": cap}),
@@ -173,10 +198,10 @@ impl Listing {
             }),
             ["exchange", "schedule"] => json!({"schedule": {"standard_hours": [], "maintenance_windows": []}}),
             ["exchange", "user_data_timestamp"] => json!({"as_of_time": now.to_string()}),
-            ["series"] => json!({"series": CITIES.map(|(ticker, ..)| series(ticker))}),
+            ["series"] => json!({"series": CITIES.map(|city| series(city.series))}),
             ["series", "fee_changes"] => json!({"series_fee_change_arr": []}),
             ["events", "fee_changes"] => json!({"event_fee_change_arr": []}),
-            ["series", ticker] if CITIES.iter().any(|(known, ..)| known == ticker) => json!({"series": series(ticker)}),
+            ["series", ticker] if CITIES.iter().any(|city| city.series == *ticker) => json!({"series": series(ticker)}),
             ["events"] => {
                 let mut known: Vec<&Market> = self.markets.iter().collect();
                 known.dedup_by_key(|market| &market.event);

@@ -97,7 +97,7 @@ pub fn serve<'a>(
         None => Err(NoOpinion::NoModel(name.clone())),
         Some(bound) => row(city, date, at, sky, bound),
     };
-    Served { city: name, row, conditions: conditions(city, date, at, sky.weather(), floor) }
+    Served { city: name, row, conditions: conditions(city, date, at, sky.weather(city), floor) }
 }
 
 /// The climate day that markets are about: they close at its end, to the minute or one before it.
@@ -130,11 +130,11 @@ fn row(city: City, date: Date, at: Timestamp, sky: &Sky, bound: &Bound) -> Resul
     if let Some(silence) = counted.iter().find_map(|source| sky.silence(*source, city)) {
         return Err(NoOpinion::NoInputs(silence));
     }
-    let row = features(city, date, at, sky.weather(), bound.sources);
+    let row = features(city, date, at, sky.weather(city), bound.sources);
     let row = row.map_err(|reason| NoOpinion::NoInputs(reason.to_string()))?;
     let names = |sources: Vec<SourceId>| sources.into_iter().map(SourceId::name).collect();
     let values = row.with_sources().map(|(name, value, sources)| (name, names(sources), value)).collect();
-    let newest = |source: &SourceId| Some((source.name(), newest(city, *source, at, sky.weather())?));
+    let newest = |source: &SourceId| Some((source.name(), newest(city, *source, at, sky.weather(city))?));
     Ok(Row { values, issued: row.issued(), published: counted.iter().filter_map(newest).collect() })
 }
 

@@ -4,6 +4,7 @@
 
 use crate::clock::Clock;
 use isobar_weather::{Answer, City, Provider, SourceId, Weather};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Shortest pause between two questions to one source, however fast the run's clock goes, and the longest.
@@ -20,22 +21,33 @@ struct Told {
 /// What all of them said.
 pub struct Sky {
     sources: Vec<Told>,
-    weather: Weather,
+    /// What is known, apart by city: each is looked at alone, again and again.
+    weather: BTreeMap<City, Weather>,
+    nothing: Weather,
 }
 
 impl Sky {
     /// Nothing has been said yet by these.
     pub fn of(providers: &[Provider]) -> Self {
         let told = |provider: &Provider| Told { name: provider.name(), serves: serves(provider), answer: None };
-        Self { sources: providers.iter().map(told).collect(), weather: Weather::default() }
+        Self { sources: providers.iter().map(told).collect(), weather: BTreeMap::new(), nothing: Weather::default() }
     }
 
     /// Takes what a source says now over what it said before.
     pub fn take(&mut self, source: usize, answer: Result<Answer, String>) {
         self.sources[source].answer = Some(answer);
-        self.weather = Weather::default();
+        self.weather.clear();
         for answer in self.sources.iter().filter_map(|told| told.answer.as_ref()?.as_ref().ok()) {
-            self.weather.extend(answer.weather.clone());
+            let Weather { observations, forecasts, reports } = &answer.weather;
+            for value in observations {
+                self.weather.entry(value.city).or_default().observations.push(value.clone());
+            }
+            for value in forecasts {
+                self.weather.entry(value.city).or_default().forecasts.push(value.clone());
+            }
+            for value in reports {
+                self.weather.entry(value.city).or_default().reports.push(value.clone());
+            }
         }
     }
 
@@ -44,9 +56,9 @@ impl Sky {
         self.sources.iter().all(|told| told.answer.is_some())
     }
 
-    /// All that is known.
-    pub fn weather(&self) -> &Weather {
-        &self.weather
+    /// All that is known of a city.
+    pub fn weather(&self, city: City) -> &Weather {
+        self.weather.get(&city).unwrap_or(&self.nothing)
     }
 
     /// Whose values there can be.
