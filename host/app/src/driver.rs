@@ -219,6 +219,7 @@ impl Driver {
         self.input(&Input::Closing)?;
         if let Some(Live { seat: Seat { slot, world }, .. }) = &mut self.trader.live {
             slot.close(world);
+            world.tell();
         }
         if let Some(stages) = &self.trader.stages
             && let Err(error) = stages.write()
@@ -234,7 +235,6 @@ impl Driver {
     async fn dispatch(&mut self) -> Result<Option<tokio::time::Instant>> {
         let now = self.clock.now();
         let requests = self.trader.outgoing(now)?;
-        self.notice.wake();
         let sent = !requests.is_empty();
         if let Some(stages) = &mut self.trader.stages {
             stages.handed_over(&requests);
@@ -253,10 +253,13 @@ impl Driver {
         if let Some(stages) = &mut self.trader.stages {
             stages.sent();
         }
+        // Nor does the follower compete with them for a processor.
+        self.notice.wake();
         if let Some(link) = &mut self.link {
             link.refresh(Clock::machine());
         }
         if let Some(live) = &mut self.trader.live {
+            live.seat.world.tell();
             live.seat.world.prepare();
         }
         let wake = self.trader.next_wakeup(now);

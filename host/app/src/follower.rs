@@ -88,6 +88,7 @@ impl Follower {
         self.screen.body(at, &body);
         for Seat { slot, world } in &mut self.seats {
             slot.input(seq, at, &body, world);
+            world.tell();
         }
         Ok(if closing { Next::Closed } else { Next::Applied })
     }
@@ -105,6 +106,7 @@ impl Follower {
     fn finish(&mut self) -> Result<()> {
         for Seat { slot, world } in &mut self.seats {
             slot.close(world);
+            world.tell();
             world.flush()?;
         }
         self.screen.flush();

@@ -6,7 +6,6 @@ use isobar_engine::market::{Market, MarketId};
 use isobar_engine::opinion::Role;
 use isobar_engine::snapshot::{Decision, Snapshot};
 use isobar_engine::units::{Digest, Side, Timestamp};
-use isobar_store::SlotRecord;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -59,13 +58,18 @@ impl Screen {
         Self { style, state: Mutex::default() }
     }
 
+    /// Whether nothing is shown at all.
+    pub fn is_silent(&self) -> bool {
+        self.style == Style::Silent
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes out what was gathered.
     pub fn flush(&self) {
-        if self.style == Style::Silent {
+        if self.is_silent() {
             return;
         }
         let text = std::mem::take(&mut self.state().buffer);
@@ -93,7 +97,7 @@ impl Screen {
 
     /// One decision, unless it does what the last one for this city-day did.
     pub fn decision(&self, slot: &str, number: u64, snapshot: &Snapshot, outcome: &Result<Decision, Fault>) {
-        if self.style == Style::Silent {
+        if self.is_silent() {
             return;
         }
         let decision = match outcome {
@@ -129,9 +133,8 @@ impl Screen {
     }
 
     /// Fills, refusals and settlements of a slot.
-    pub fn record(&self, slot: &str, at: Timestamp, record: &SlotRecord<'_>) {
-        let SlotRecord::Report(report) = record else { return };
-        match &**report {
+    pub fn report(&self, slot: &str, at: Timestamp, report: &Report) {
+        match report {
             Report::Filled { market, side, price, quantity, fee, taker, position, .. } => {
                 let role = if *taker { "taker" } else { "maker" };
                 let verb = if *side == Side::Bid { "bought" } else { "sold" };
@@ -209,7 +212,7 @@ impl Screen {
         if let Body::Listed(markets) = body {
             self.list(markets);
         }
-        if self.style == Style::Silent {
+        if self.is_silent() {
             return;
         }
         match body {

@@ -8,9 +8,9 @@ use crate::message::Message;
 use crate::screen::{Screen, Style};
 use crate::slot::{Answer, Slot, Tally, World};
 use anyhow::{Context, Result};
-use isobar_engine::event::{Component, Report};
+use isobar_engine::event::{Component, Fault, Report};
 use isobar_engine::market::MarketId;
-use isobar_engine::snapshot::Snapshot;
+use isobar_engine::snapshot::{Decision, Snapshot};
 use isobar_engine::units::{Digest, Timestamp};
 use isobar_plugins::Strategy;
 use isobar_store::{SlotRecord, SlotWriter};
@@ -69,6 +69,12 @@ struct Held {
     component: Component,
 }
 
+/// What happened in a slot and is still to be shown.
+enum Untold {
+    Decision { number: u64, snapshot: Box<Snapshot>, outcome: Result<Decision, Fault> },
+    Report { at: Timestamp, report: Report },
+}
+
 /// The world of a slot that runs: it asks a component and writes the slot's journal.
 pub struct Running {
     name: String,
@@ -76,6 +82,8 @@ pub struct Running {
     previous: Option<Held>,
     journal: Option<SlotWriter>,
     screen: Arc<Screen>,
+    /// Kept until there is time for it: an order does not wait for what people read.
+    untold: Vec<Untold>,
     /// Where an operator looks; nothing in a rerun.
     board: Option<Board>,
     doubts: Option<Sender<Message>>,
@@ -110,6 +118,7 @@ impl Running {
             previous: None,
             journal: None,
             screen,
+            untold: Vec::new(),
             board: None,
             doubts: None,
             tally: Tally::default(),
@@ -123,6 +132,18 @@ impl Running {
         let held = Held { strategy, component: component.clone() };
         self.previous = self.held.replace(held);
         component
+    }
+
+    /// Shows what happened since the last call.
+    pub fn tell(&mut self) {
+        for untold in self.untold.drain(..) {
+            match untold {
+                Untold::Decision { number, snapshot, outcome } => {
+                    self.screen.decision(&self.name, number, &snapshot, &outcome);
+                }
+                Untold::Report { at, report } => self.screen.report(&self.name, at, &report),
+            }
+        }
     }
 
     /// Makes an instance ready for the next decision: called while there is nothing to do.
@@ -140,8 +161,13 @@ impl World for Running {
         let (outcome, took_ns) = (answer.outcome, u64::try_from(answer.took.as_nanos()).unwrap_or(u64::MAX));
         // The histogram grows by itself; a value that it cannot hold is no reason to stop.
         let _ = self.took.record(took_ns);
-        self.screen.decision(&self.name, decision, snapshot, &outcome);
         Answer { outcome, took_ns }
+    }
+
+    fn decided(&mut self, number: u64, snapshot: Box<Snapshot>, outcome: Result<Decision, Fault>) {
+        if !self.screen.is_silent() {
+            self.untold.push(Untold::Decision { number, snapshot, outcome });
+        }
     }
 
     fn revert(&mut self) -> Option<Component> {
@@ -153,11 +179,13 @@ impl World for Running {
 
     fn record(&mut self, seq: u64, at: Timestamp, record: &SlotRecord<'_>) {
         self.tally.count(record);
-        self.screen.record(&self.name, at, record);
-        if let (Some(board), SlotRecord::Report(report)) = (&self.board, record)
-            && let Report::Notice(notice) = &**report
-        {
-            board.note(&self.name, notice);
+        if let SlotRecord::Report(report) = record {
+            if let (Some(board), Report::Notice(notice)) = (&self.board, &**report) {
+                board.note(&self.name, notice);
+            }
+            if !self.screen.is_silent() {
+                self.untold.push(Untold::Report { at, report: report.clone().into_owned() });
+            }
         }
         if let Some(journal) = &mut self.journal
             && let Err(error) = journal.append(seq, at, record)

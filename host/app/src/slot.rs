@@ -25,6 +25,8 @@ pub struct Answer {
 pub trait World {
     /// Answers a question of the engine.
     fn decide(&mut self, decision: u64, snapshot: &Snapshot) -> Answer;
+    /// Takes over a question and its answer, once both were recorded and applied.
+    fn decided(&mut self, _decision: u64, _snapshot: Box<Snapshot>, _outcome: Result<Decision, Fault>) {}
     /// Goes back to the version before, if there is one.
     fn revert(&mut self) -> Option<Component>;
     /// Takes note of what happened in the slot at this input, in order.
@@ -135,7 +137,7 @@ impl Slot {
             let encoded = std::mem::take(&mut self.encoded);
             self.encoded = postcard::to_extend(&effect, encoded).expect("an effect is plain data");
             match effect {
-                Effect::Decide { decision, snapshot } => self.decide(seq, decision, &snapshot, world),
+                Effect::Decide { decision, snapshot } => self.decide(seq, decision, snapshot, world),
                 Effect::Revert => {
                     if let Some(component) = world.revert() {
                         world.record(seq, self.at, &SlotRecord::Swapped(Cow::Borrowed(&component)));
@@ -151,17 +153,21 @@ impl Slot {
         world.record(seq, self.at, &SlotRecord::Step { effects: self.rolling });
     }
 
-    fn decide(&mut self, seq: u64, decision: u64, snapshot: &Snapshot, world: &mut impl World) {
-        let Answer { outcome, took_ns } = world.decide(decision, snapshot);
+    fn decide(&mut self, seq: u64, decision: u64, snapshot: Box<Snapshot>, world: &mut impl World) {
+        let Answer { outcome, took_ns } = world.decide(decision, &snapshot);
         let record = SlotRecord::Decided {
             decision,
             event: Cow::Borrowed(&snapshot.event),
-            seen: Seen::of(snapshot),
+            seen: Seen::of(&snapshot),
             outcome: Cow::Borrowed(&outcome),
             took_ns,
         };
         world.record(seq, self.at, &record);
-        self.apply(seq, &Body::Decided { decision, outcome });
+        let body = Body::Decided { decision, outcome };
+        self.apply(seq, &body);
+        if let Body::Decided { outcome, .. } = body {
+            world.decided(decision, snapshot, outcome);
+        }
     }
 
     fn apply(&mut self, seq: u64, body: &Body) {

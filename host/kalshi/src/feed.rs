@@ -20,8 +20,9 @@ pub use tokio_tungstenite::tungstenite::Bytes;
 
 /// Largest message that the venue sends (PROTOCOL.md 2.1).
 const LARGEST_MESSAGE: usize = 64 << 20;
-/// About a thousand deltas a read: at full flood one system call serves them all.
-const READ_BUFFER: usize = 256 << 10;
+/// About sixty deltas a read. The library fills so many bytes with zeros before each read, so a larger buffer, which would
+/// save system calls in a flood, costs every single frame time and the processor's caches.
+const READ_BUFFER: usize = 16 << 10;
 
 /// What came out of the socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
