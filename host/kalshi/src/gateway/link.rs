@@ -16,6 +16,8 @@ pub struct Link {
     client: reqwest::Client,
     origin: String,
     base: String,
+    /// Where creates go, parsed once.
+    creates: reqwest::Url,
     credentials: Arc<Credentials>,
     ahead: Presigned,
     /// Creates for which no signature was ready.
@@ -37,9 +39,11 @@ impl Link {
         let client = crate::rest::client(timeout).map_err(|error| address(error.to_string()))?;
         let origin = url.origin().ascii_serialization();
         let base = url.path().trim_end_matches('/').to_owned();
-        let signer = Presigned::new(Arc::clone(&credentials), "POST", format!("{base}{CREATE}"), life, reuse);
+        let path = format!("{base}{CREATE}");
+        let creates = url.join(&path).map_err(|error| address(error.to_string()))?;
+        let signer = Presigned::new(Arc::clone(&credentials), "POST", path, life, reuse);
         let ahead = signer.map_err(|error| address(format!("no thread to sign on: {error}")))?;
-        Ok(Self { client, origin, base, credentials, ahead, late: 0 })
+        Ok(Self { client, origin, base, creates, credentials, ahead, late: 0 })
     }
 
     /// Path of the API on its host: [`super::Settings::base`].
@@ -65,7 +69,8 @@ impl Link {
     ) -> impl Future<Output = (Ticket, Result<Answer, Lost>)> + Send + use<> {
         let headers = if request.create { self.ahead.take(now) } else { None };
         self.late += u64::from(request.create && headers.is_none());
-        let (client, origin, credentials) = (self.client.clone(), self.origin.clone(), Arc::clone(&self.credentials));
+        let url = if request.create { Ok(self.creates.clone()) } else { self.address(&request) };
+        let (client, credentials) = (self.client.clone(), Arc::clone(&self.credentials));
         async move {
             let ticket = request.ticket;
             let headers = match headers {
@@ -75,8 +80,17 @@ impl Link {
                     Err(reason) => return (ticket, Err(Lost { sent: false, reason })),
                 },
             };
-            (ticket, exchange(client, &origin, request, &headers).await)
+            let answer = match url {
+                Ok(url) => exchange(client, url, request, &headers).await,
+                Err(reason) => Err(Lost { sent: false, reason }),
+            };
+            (ticket, answer)
         }
+    }
+
+    fn address(&self, request: &HttpRequest) -> Result<reqwest::Url, String> {
+        let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
+        format!("{}{}{query}", self.origin, request.path).parse().map_err(|error| format!("no address: {error}"))
     }
 
     /// Asks for something small and public, so that the connection stays open and warm. To be called when nothing was sent
@@ -106,13 +120,12 @@ async fn sign(
 
 async fn exchange(
     client: reqwest::Client,
-    origin: &str,
+    url: reqwest::Url,
     request: HttpRequest,
     headers: &Headers,
 ) -> Result<Answer, Lost> {
     let method = reqwest::Method::from_bytes(request.method.as_bytes()).expect("the gateway's methods are methods");
-    let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
-    let mut sending = client.request(method, format!("{origin}{}{query}", request.path));
+    let mut sending = client.request(method, url);
     for (name, value) in headers.pairs() {
         sending = sending.header(name, value);
     }
