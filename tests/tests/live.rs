@@ -155,6 +155,44 @@ fn a_halt_pulls_everything_by_each_of_its_doors_and_ends_only_by_an_explicit_com
     replays(folder.path(), "live-1");
 }
 
+/// What a rerun of a slot came to, and that it asked nothing of any venue: there is none any more.
+fn rerun(run: &Path, arguments: &[&str]) -> Value {
+    let mut outcome = succeed(isobar(["rerun", "--json"]).arg(run).args(arguments));
+    outcome["slots"][0].take()
+}
+
+#[test]
+fn a_rerun_of_a_slot_that_traded_live_matches_on_paper() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let venue = Venue::start(folder.path(), &["--speed", "60", "--tier", "prestige", "--start", MORNING]);
+    let mut host = live(&venue.config(folder.path(), "patient"));
+    proved(&mut host);
+    trade_until_filled(&mut host, "patient", 3);
+    trade_until_filled(&mut host, "twin", 3);
+    let summary = host.interrupt();
+    drop(venue);
+    let run = folder.path().join("runs/live-1");
+
+    let again = rerun(&run, &["--slot", "patient"]);
+    let twin = rerun(&run, &["--slot", "twin"]);
+    println!("live {}, on paper again {}", the(&summary, "patient")["fills"], again["fills"]);
+    // The twin beside the live slot traded on paper with the same component, limits and cash: that is what the live one
+    // would have done there, to the last micro-dollar.
+    for fact in ["component", "decisions", "takes", "quotes", "fills", "refusals", "cash", "fees", "pnl", "positions"] {
+        let paper = &the(&summary, "twin")[fact];
+        assert_eq!((&again[fact], &twin[fact]), (paper, paper), "{fact}");
+    }
+    assert!(again["fills"].as_u64().expect("a number") >= 3);
+    // The run itself is left as it is, and another strategy can take the same place.
+    replays(folder.path(), "live-1");
+    let edge = isobar_tests::strategy("edge");
+    let other = rerun(&run, &["--slot", "patient", "--strategy", edge.to_str().expect("a path")]);
+    assert_eq!(other["slot"], "edge");
+    assert_ne!(other["component"], again["component"]);
+    let unknown = isobar(["rerun", "--slot", "nobody"]).arg(&run).output().expect("runs");
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("it has patient, twin"), "{unknown:?}");
+}
+
 /// Kills the host again and again while it trades; each time it goes on, and nothing is lost or done twice.
 fn killed(times: u32) {
     let folder = tempfile::tempdir().expect("a folder");

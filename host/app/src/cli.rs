@@ -266,14 +266,18 @@ pub struct Rerun {
     /// Folder of the run
     pub run: PathBuf,
     /// Components to ask, one slot each
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE", required_unless_present = "slot", num_args = 1..)]
     pub strategy: Vec<PathBuf>,
+    /// Begin as this slot of the run did: its limits, fees and cash, and its first component where no other is named. Orders
+    /// meet the paper exchange, also where the slot traded live
+    #[arg(long, value_name = "NAME")]
+    pub slot: Option<String>,
     /// A parameter for every component that declares it, for example MIN_EDGE_TAKE=0.08
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
     #[arg(long, value_enum, default_value_t = Reuse::Fresh)]
     pub reuse: Reuse,
-    /// Limits, fees and paper settings; the defaults of isobar.example.toml without it
+    /// Limits, fees and paper settings; the defaults of isobar.example.toml without it. With --slot only how paper fills
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     #[arg(long)]
