@@ -5,8 +5,9 @@ mod member;
 
 use isobar_engine::fees::OrderFees;
 use isobar_engine::market::FeeSchedule;
-use isobar_engine::units::{Money, Side};
+use isobar_engine::units::{Money, SECOND, Side};
 use member::{World, config};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The fees of an account by order, as the exchange booked them and as the engine charges the same fills in their order.
@@ -22,6 +23,35 @@ fn by_order(world: &World, account: usize, schedule: FeeSchedule) -> (usize, Mon
     }
     assert_eq!(world.core.inspect().fees(account), sum);
     (orders.values().map(|(_, fills)| *fills).max().unwrap(), sum)
+}
+
+#[test]
+fn overrides_of_fees_and_their_ends_are_listed_newest_first() {
+    let mut world = World::new(1);
+    let event = world.ticker.rsplit_once('-').unwrap().0.to_owned();
+    let path = |more: &str| format!("/events/fee_changes{more}");
+    assert_eq!(world.get(0, &path("")), json!({"event_fee_changes": [], "cursor": ""}));
+    assert!(world.core.override_fee(&event, Some(true)));
+    let began = world.now;
+    world.pass(SECOND);
+    assert!(world.core.override_fee(&event, None));
+    assert!(!world.core.override_fee("NOSUCH", Some(true)));
+    let told = world.get(0, &path(""));
+    let facts = |change: &Value| (change["fee_type_override"].clone(), change["fee_multiplier_override"].clone());
+    let changes = told["event_fee_changes"].as_array().unwrap();
+    let listed: Vec<_> = changes.iter().map(facts).collect();
+    assert_eq!(listed, [(Value::Null, Value::Null), (json!("quadratic_with_maker_fees"), json!(1))]);
+    assert_eq!((&changes[1]["event_ticker"], &changes[1]["series_ticker"]), (&json!(event), &json!("KXHIGHCHI")));
+    let scheduled: jiff::Timestamp = changes[1]["scheduled_ts"].as_str().unwrap().parse().unwrap();
+    assert_eq!(scheduled.as_nanosecond(), began.0.into());
+    assert_ne!(changes[0]["id"], changes[1]["id"]);
+    // A page at a time, and only those of one event.
+    let first = world.get(0, &path("?limit=1"));
+    assert_eq!(first["event_fee_changes"][0], changes[0]);
+    let second = world.get(0, &path(&format!("?limit=1&cursor={}", first["cursor"].as_str().unwrap())));
+    assert_eq!((&second["event_fee_changes"][0], &second["cursor"]), (&changes[1], &json!("")));
+    assert_eq!(world.get(0, &path(&format!("?event_ticker={event}"))), told);
+    assert_eq!(world.get(0, &path("?event_ticker=OTHER"))["event_fee_changes"], json!([]));
 }
 
 #[test]
