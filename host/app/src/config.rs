@@ -67,6 +67,9 @@ pub struct Venue {
     pub key: Option<Key>,
     /// The exchange is `isobar sim`: its clock is taken over.
     pub simulated: bool,
+    /// Time between two comparisons of streamed books with the venue's REST books, in the machine's time; nothing where
+    /// they are not compared.
+    pub audit: Option<Duration>,
 }
 
 /// The key of an account at the venue.
@@ -286,6 +289,7 @@ struct RawVenue {
     websocket: Option<Spanned<String>>,
     series: Option<Spanned<Vec<String>>>,
     simulated: Option<bool>,
+    audit_sec: RawNumber,
     key_id: Option<Spanned<String>>,
     key_file: Option<PathBuf>,
     key_variable: Option<String>,
@@ -479,8 +483,11 @@ impl Source<'_> {
                 return Err(Problem::new(at, problem));
             }
         };
+        let audit = Range { decimals: 9, least: 0, most: 86_400 * SECOND, default: 60 * SECOND };
+        let audit = self.number("venue.audit_sec", &raw.audit_sec, audit)?.unsigned_abs();
+        let audit = (audit > 0).then(|| Duration::from_nanos(audit));
         let Some(series) = raw.series else {
-            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec(), key, simulated });
+            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec(), key, simulated, audit });
         };
         let at = series.span().start;
         let series = series.into_inner();
@@ -497,7 +504,7 @@ impl Source<'_> {
                 return Err(Problem::new(at, format!("venue.series names {name} twice")));
             }
         }
-        Ok(Venue { addresses, series, key, simulated })
+        Ok(Venue { addresses, series, key, simulated, audit })
     }
 
     fn feed(&self, raw: RawFeed) -> Result<Feed, Problem> {

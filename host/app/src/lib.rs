@@ -3,6 +3,7 @@
 //! It is the single writer of the order and the time of events, of the driver loop and of the configuration, and holds no
 //! business rules. The data path is in `driver` (in), `follower` (slots) and `slot` (one step).
 
+mod audit;
 mod chart;
 mod cli;
 mod clock;
