@@ -5,6 +5,7 @@
 //! place that knows defaults and reads the environment; it starts nothing and opens no other file.
 
 use isobar_engine::market::FeeSchedule;
+use isobar_engine::risk::StaleRule;
 use isobar_engine::units::{Money, Probability, SECOND};
 use isobar_kalshi::sign::KeySource;
 use isobar_weather::{SourceConfig, SourceKind};
@@ -19,7 +20,7 @@ mod limits;
 mod live;
 
 pub use decimal::Decimal;
-pub use limits::Limits;
+pub use limits::{Limits, changed, shown};
 pub use live::Live;
 
 /// The documented example, which says the same as an empty file and adds the two strategies of `make run`.
@@ -209,6 +210,13 @@ pub enum Error {
         /// What is wrong, and with which key.
         problem: String,
     },
+}
+
+impl Feed {
+    /// When a book counts as stale, in the engine's own words.
+    pub fn stale_rule(&self) -> StaleRule {
+        if self.stale_by_last_change { StaleRule::LastChange(self.stale_after) } else { StaleRule::Proved }
+    }
 }
 
 impl Slot {
@@ -447,7 +455,7 @@ impl Source<'_> {
             feed: self.feed(raw.feed)?,
             weather: self.weather(raw.weather),
             models: self.models(raw.models, library)?,
-            limits: self.limits(raw.limits, raw.live.as_ref().map(|live| live.span().start))?,
+            limits: self.limits(raw.limits, raw.live.as_ref().map(|live| live.span().start), &Limits::paper())?,
             live: raw.live.map(|live| self.live(live, &slots)).transpose()?,
             paper: self.paper(raw.paper)?,
             fees: self.fees(raw.fees)?,

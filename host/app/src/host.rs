@@ -3,7 +3,7 @@
 use crate::audit::{self, Auditor, Books};
 use crate::clock::Clock;
 use crate::config::{self, Config, Fees, Queue, Reuse};
-use crate::control::{Board, SlotStatus};
+use crate::control::{Board, InForce, SlotStatus};
 use crate::deploy::{Berth, Deployer, Place};
 use crate::discovery::{Discovery, Settlements};
 use crate::driver::{Beginning, Driver, Listings, Parts};
@@ -71,7 +71,7 @@ pub fn settings(config: &Config) -> Settings {
 
 fn settings_of(config: &Config, execution: ExecutionSettings) -> Settings {
     Settings {
-        limits: config.limits.engine(config.models.forecast_age, config.feed),
+        limits: config.limits.engine(config.models.forecast_age, config.feed.stale_rule()),
         execution,
         fees: match config.fees {
             Fees::Venue => None,
@@ -218,6 +218,9 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
     // A live slot alone leaves the follower without books to show.
     let alone = account.is_some() && seats.len() == 1;
     let own = (alone && config.venue.audit.is_some()).then(|| books_so_far(config, &run, resumed)).transpose()?;
+    // Every slot has the same limits, and is told of the same changes.
+    let limits = seats.first().context("a run has a slot")?.slot.engine.limits().clone();
+    let in_force = InForce { limits, most_open_orders: account.as_ref().map(|_| config.limits.open_orders) };
     let journal = run.write_feed(Layout::default())?;
     let notice = journal.notice();
     let live = account.map(|account| {
@@ -239,7 +242,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
         screen: Arc::clone(screen),
     };
     let driver = Driver::open(parts, beginning)?;
-    control::open(run.folder(), board, sender.clone())?;
+    control::open(run.folder(), board, in_force, sender.clone())?;
 
     let (reader, protocol) = match follower_from {
         Some(from) => from,

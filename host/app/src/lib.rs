@@ -141,6 +141,13 @@ fn obey(command: Command) -> Result<ExitCode> {
             let outcome = operate::rearm(&command)?;
             print(command.json, &outcome, || operate::render(&outcome))?;
         }
+        Command::Limits(command) => {
+            let outcome = operate::limits(&command)?;
+            print(command.json, &outcome, || operate::render_limits(&outcome))?;
+            if !outcome.in_force() {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Command::Status(command) => {
             let outcome = operate::status(&command)?;
             print(command.json, &outcome, || operate::render(&outcome))?;

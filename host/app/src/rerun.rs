@@ -54,7 +54,7 @@ pub fn rerun(command: &cli::Rerun) -> Result<Outcome> {
         cli::Reuse::Audited => Reuse::AUDITED,
     };
     let loader = Loader::new(isobar_plugins::Limits::default(), None)?;
-    let set = given(&command.set)?;
+    let set = &command.set;
     let mut unknown: BTreeSet<&str> = set.iter().map(|(name, _)| name.as_str()).collect();
     let mut waiting = Vec::new();
     let mut seats: Vec<Seat> = Vec::new();
@@ -67,13 +67,13 @@ pub fn rerun(command: &cli::Rerun) -> Result<Outcome> {
         let loaded = loader.load_file(path).with_context(|| format!("{} is refused", path.display()))?;
         let name = unused_name(path, &taken);
         taken.push(name.clone());
-        seat(name, held(&loaded, None, &set, reuse, &mut unknown)?);
+        seat(name, held(&loaded, None, set, reuse, &mut unknown)?);
     }
     if let (Some(slot), Some((_, first)), true) = (&command.slot, &began, command.strategy.is_empty()) {
         let first = first.as_ref().with_context(|| format!("slot {slot} never held a component: name --strategy"))?;
         let loaded = loader.load(&run.component(first.hash)?);
         let loaded = loaded.with_context(|| format!("the component {} is refused", first.hash))?;
-        seat(slot.clone(), held(&loaded, Some(&first.parameters), &set, reuse, &mut unknown)?);
+        seat(slot.clone(), held(&loaded, Some(&first.parameters), set, reuse, &mut unknown)?);
     }
     if let Some(name) = unknown.first() {
         bail!("no strategy here has a parameter {name}");
@@ -160,15 +160,6 @@ fn on_paper(run: &Run, settings: &Settings, config: Option<&Config>) -> Result<S
         }
     };
     Ok(Settings { execution, ..settings.clone() })
-}
-
-/// The `--set NAME=VALUE` of the command line.
-fn given(set: &[String]) -> Result<Vec<(String, String)>> {
-    let pair = |setting: &String| match setting.split_once('=') {
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => bail!("--set takes NAME=VALUE, not {setting}"),
-    };
-    set.iter().map(pair).collect()
 }
 
 /// A component with those of the settings that it declares, which are taken out of `unknown`. What is not set is as it was
