@@ -1,10 +1,11 @@
 //! Live trading through the real programs: `isobar run --live` against `isobar sim`, over real sockets, with real keys.
 
-use isobar_engine::event::{CancelReason, Report};
+use isobar_engine::event::{CancelReason, Input, Report};
+use isobar_engine::venue::Command;
 use isobar_store::{Run, SlotRecord};
 use isobar_tests::play::{Play, request};
 use isobar_tests::venue::{Venue, live, proved};
-use isobar_tests::{isobar, succeed};
+use isobar_tests::{answer, isobar, succeed};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -153,6 +154,127 @@ fn a_halt_pulls_everything_by_each_of_its_doors_and_ends_only_by_an_explicit_com
     rearm(&mut host);
     equal(&host.interrupt(), "patient", &venue);
     replays(folder.path(), "live-1");
+}
+
+#[test]
+fn limits_tighten_at_once_and_loosen_only_confirmed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let venue = Venue::start(folder.path(), &["--speed", "60", "--tier", "prestige", "--start", MORNING]);
+    let mut host = live(&venue.config(folder.path(), "patient"));
+    proved(&mut host);
+    let run = folder.path().join("runs/live-1");
+    let limits = |arguments: &[&str]| answer(isobar(["limits", "--json", "--run"]).arg(&run).args(arguments));
+    let resting = || venue.account()["resting_orders"].as_u64().expect("a number");
+    let until = |what: &str, holds: &dyn Fn() -> bool| {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !holds() {
+            assert!(Instant::now() < end, "{what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let told = |host: &mut Play, slot: &str, notice: &str| {
+        host.wait(notice, |line| line["slot"] == slot && line["notice"].get(notice).is_some()).1
+    };
+
+    let shown = limits(&[]);
+    assert_eq!((shown.code, &shown.json["limits"]["max_order_usd"]), (Some(0), &json!("50")), "{shown:?}");
+    assert_eq!(shown.json["limits"].as_object().expect("limits").len(), 15);
+    until("a quote rests", &|| resting() > 0);
+
+    // Tighter: at once, in every slot, and what rests beyond it is pulled.
+    let tight = limits(&["max_open_orders=0", "max_order_usd=40"]);
+    assert_eq!(tight.code, Some(0), "{tight:?}");
+    let change = |key, before, after, looser| json!({"key": key, "before": before, "after": after, "looser": looser});
+    let changes = json!([change("max_order_usd", "50", "40", false), change("max_open_orders", "100", "0", false)]);
+    assert_eq!((&tight.json["changes"], &tight.json["in_force"]), (&changes, &json!(true)), "{tight:?}");
+    for slot in ["patient", "twin"] {
+        assert_eq!(told(&mut host, slot, "Limits")["notice"]["Limits"]["loosened"], json!([]), "{slot}");
+    }
+    until("the quotes are pulled", &|| resting() == 0);
+
+    // Looser: not without a confirmation, and nothing that was said beside it either.
+    let refused = limits(&["max_open_orders=100", "max_order_contracts=10"]);
+    assert_eq!((refused.code, &refused.json["in_force"]), (Some(1), &json!(false)), "{refused:?}");
+    let changes =
+        json!([change("max_order_contracts", "50", "10", false), change("max_open_orders", "0", "100", true)]);
+    assert_eq!(refused.json["changes"], changes);
+    assert_eq!(refused.json["limits"]["max_order_contracts"], "50");
+    assert_eq!(
+        told(&mut host, "patient", "LimitsUnconfirmed")["notice"]["LimitsUnconfirmed"]["loosened"],
+        json!(["open_orders"])
+    );
+    let words = isobar(["limits", "--run"]).arg(&run).arg("max_open_orders=100").output().expect("runs");
+    let words = String::from_utf8_lossy(&words.stdout).into_owned();
+    assert!(words.contains("--confirm") && words.contains("max_open_orders: 0 -> 100 (looser)"), "{words}");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(resting(), 0);
+    let confirmed = limits(&["--confirm", "max_open_orders=100"]);
+    assert_eq!((confirmed.code, &confirmed.json["in_force"]), (Some(0), &json!(true)), "{confirmed:?}");
+    told(&mut host, "patient", "Limits");
+    until("it quotes again", &|| resting() > 0);
+
+    // What cannot be is said in the words of the configuration, and changes nothing.
+    for (wrong, why) in [
+        ("max_order_usdd=1", "did you mean max_order_usd?"),
+        ("max_order_usd=much", "limits.max_order_usd"),
+        ("no_trading_utc=Thu", "Thu 07:00-10:00"),
+        ("max_open_orders=101", "began with 100"),
+    ] {
+        let refused = limits(&["--confirm", wrong]);
+        assert!(refused.code == Some(1) && refused.said.contains(why), "{wrong}: {refused:?}");
+    }
+    let windows = limits(&["no_trading_utc=Mon 00:00-01:00, Sat 22:00-Sun 02:00"]);
+    assert_eq!(windows.json["limits"]["no_trading_utc"], "Mon 00:00-01:00, Sat 22:00-Sun 02:00", "{windows:?}");
+
+    equal(&host.interrupt(), "patient", &venue);
+    replays(folder.path(), "live-1");
+    let mut feed = Run::open(&run).expect("a run").read_feed().expect("a feed");
+    let mut commands = Vec::new();
+    while let Some(record) = feed.next().expect("an undamaged journal") {
+        if let Input::Command(Command::Limits { limits, confirmed }) = record.input {
+            commands.push((limits.open_orders, confirmed));
+        }
+    }
+    let expected = [(0, false), (100, false), (100, false), (100, true), (100, false)];
+    assert_eq!(commands, expected, "each attempt is an input");
+}
+
+/// What a rerun of a slot came to, and that it asked nothing of any venue: there is none any more.
+fn rerun(run: &Path, arguments: &[&str]) -> Value {
+    let mut outcome = succeed(isobar(["rerun", "--json"]).arg(run).args(arguments));
+    outcome["slots"][0].take()
+}
+
+#[test]
+fn a_rerun_of_a_slot_that_traded_live_matches_on_paper() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let venue = Venue::start(folder.path(), &["--speed", "60", "--tier", "prestige", "--start", MORNING]);
+    let mut host = live(&venue.config(folder.path(), "patient"));
+    proved(&mut host);
+    trade_until_filled(&mut host, "patient", 3);
+    trade_until_filled(&mut host, "twin", 3);
+    let summary = host.interrupt();
+    drop(venue);
+    let run = folder.path().join("runs/live-1");
+
+    let again = rerun(&run, &["--slot", "patient"]);
+    let twin = rerun(&run, &["--slot", "twin"]);
+    println!("live {}, on paper again {}", the(&summary, "patient")["fills"], again["fills"]);
+    // The twin beside the live slot traded on paper with the same component, limits and cash: that is what the live one
+    // would have done there, to the last micro-dollar.
+    for fact in ["component", "decisions", "takes", "quotes", "fills", "refusals", "cash", "fees", "pnl", "positions"] {
+        let paper = &the(&summary, "twin")[fact];
+        assert_eq!((&again[fact], &twin[fact]), (paper, paper), "{fact}");
+    }
+    assert!(again["fills"].as_u64().expect("a number") >= 3);
+    // The run itself is left as it is, and another strategy can take the same place.
+    replays(folder.path(), "live-1");
+    let edge = isobar_tests::strategy("edge");
+    let other = rerun(&run, &["--slot", "patient", "--strategy", edge.to_str().expect("a path")]);
+    assert_eq!(other["slot"], "edge");
+    assert_ne!(other["component"], again["component"]);
+    let unknown = isobar(["rerun", "--slot", "nobody"]).arg(&run).output().expect("runs");
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("it has patient, twin"), "{unknown:?}");
 }
 
 /// Kills the host again and again while it trades; each time it goes on, and nothing is lost or done twice.

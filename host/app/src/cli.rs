@@ -47,6 +47,8 @@ pub enum Command {
     Halt(Halt),
     /// Let a halted run trade again
     Rearm(Operate),
+    /// Show the limits of a run that goes on, or set some: tighter at once, looser ones only confirmed
+    Limits(Limits),
     /// Show what a run that goes on does
     Status(Operate),
 }
@@ -266,14 +268,18 @@ pub struct Rerun {
     /// Folder of the run
     pub run: PathBuf,
     /// Components to ask, one slot each
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE", required_unless_present = "slot", num_args = 1..)]
     pub strategy: Vec<PathBuf>,
+    /// Begin as this slot of the run did: its limits, fees and cash, and its first component where no other is named. Orders
+    /// meet the paper exchange, also where the slot traded live
+    #[arg(long, value_name = "NAME")]
+    pub slot: Option<String>,
     /// A parameter for every component that declares it, for example MIN_EDGE_TAKE=0.08
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub set: Vec<String>,
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
     #[arg(long, value_enum, default_value_t = Reuse::Fresh)]
     pub reuse: Reuse,
-    /// Limits, fees and paper settings; the defaults of isobar.example.toml without it
+    /// Limits, fees and paper settings; the defaults of isobar.example.toml without it. With --slot only how paper fills
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     #[arg(long)]
@@ -389,6 +395,29 @@ pub struct Halt {
     pub wait: u64,
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Limits {
+    /// Keys of [limits] with other values, for example max_order_usd=5 or "no_trading_utc=Thu 07:00-10:00, Sat 00:00-24:00"
+    #[arg(value_name = "KEY=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+    /// Let more pass than before; without it such limits change nothing
+    #[arg(long)]
+    pub confirm: bool,
+    /// Folder of the run; the only one that goes on in --runs without it
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+    /// Where runs are
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("NAME=VALUE is wanted, not {text}"))?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 #[derive(Debug, Args)]

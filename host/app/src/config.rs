@@ -5,6 +5,7 @@
 //! place that knows defaults and reads the environment; it starts nothing and opens no other file.
 
 use isobar_engine::market::FeeSchedule;
+use isobar_engine::risk::StaleRule;
 use isobar_engine::units::{Money, Probability, SECOND};
 use isobar_kalshi::sign::KeySource;
 use isobar_weather::{SourceConfig, SourceKind};
@@ -19,7 +20,7 @@ mod limits;
 mod live;
 
 pub use decimal::Decimal;
-pub use limits::Limits;
+pub use limits::{Limits, changed, shown};
 pub use live::Live;
 
 /// The documented example, which says the same as an empty file and adds the two strategies of `make run`.
@@ -67,6 +68,9 @@ pub struct Venue {
     pub key: Option<Key>,
     /// The exchange is `isobar sim`: its clock is taken over.
     pub simulated: bool,
+    /// Time between two comparisons of streamed books with the venue's REST books, in the machine's time; nothing where
+    /// they are not compared.
+    pub audit: Option<Duration>,
 }
 
 /// The key of an account at the venue.
@@ -208,6 +212,13 @@ pub enum Error {
     },
 }
 
+impl Feed {
+    /// When a book counts as stale, in the engine's own words.
+    pub fn stale_rule(&self) -> StaleRule {
+        if self.stale_by_last_change { StaleRule::LastChange(self.stale_after) } else { StaleRule::Proved }
+    }
+}
+
 impl Slot {
     /// The parameters as names and decimal texts, which is how a component's declaration is met.
     pub fn parameter_texts(&self) -> Vec<(String, String)> {
@@ -286,6 +297,7 @@ struct RawVenue {
     websocket: Option<Spanned<String>>,
     series: Option<Spanned<Vec<String>>>,
     simulated: Option<bool>,
+    audit_sec: RawNumber,
     key_id: Option<Spanned<String>>,
     key_file: Option<PathBuf>,
     key_variable: Option<String>,
@@ -443,7 +455,7 @@ impl Source<'_> {
             feed: self.feed(raw.feed)?,
             weather: self.weather(raw.weather),
             models: self.models(raw.models, library)?,
-            limits: self.limits(raw.limits, raw.live.as_ref().map(|live| live.span().start))?,
+            limits: self.limits(raw.limits, raw.live.as_ref().map(|live| live.span().start), &Limits::paper())?,
             live: raw.live.map(|live| self.live(live, &slots)).transpose()?,
             paper: self.paper(raw.paper)?,
             fees: self.fees(raw.fees)?,
@@ -479,8 +491,11 @@ impl Source<'_> {
                 return Err(Problem::new(at, problem));
             }
         };
+        let audit = Range { decimals: 9, least: 0, most: 86_400 * SECOND, default: 60 * SECOND };
+        let audit = self.number("venue.audit_sec", &raw.audit_sec, audit)?.unsigned_abs();
+        let audit = (audit > 0).then(|| Duration::from_nanos(audit));
         let Some(series) = raw.series else {
-            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec(), key, simulated });
+            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec(), key, simulated, audit });
         };
         let at = series.span().start;
         let series = series.into_inner();
@@ -497,7 +512,7 @@ impl Source<'_> {
                 return Err(Problem::new(at, format!("venue.series names {name} twice")));
             }
         }
-        Ok(Venue { addresses, series, key, simulated })
+        Ok(Venue { addresses, series, key, simulated, audit })
     }
 
     fn feed(&self, raw: RawFeed) -> Result<Feed, Problem> {

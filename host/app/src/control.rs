@@ -1,18 +1,20 @@
-//! The operator's way into a run: what it does now, halt, re-arm.
+//! The operator's way into a run: what it does now, halt, re-arm, other limits.
 //!
 //! Three doors lead to the same commands: HTTP on loopback, a file named `halt` in the run's folder, and the signal SIGUSR1.
 //! The HTTP door's address and a random token stand in `RUN/control.json`, which only its owner can read: another user of
 //! the machine can neither halt nor re-arm. Nothing is decided here: a command is a message to the driver, and what came of
-//! it is read from what the live slot reported.
+//! it is read from what the live slot reported. What comes of other limits is known before: this is the only place that sends
+//! them, and whether they let more pass is said by the engine's own rule.
 
-use crate::identity;
 use crate::message::Message;
-use anyhow::{Context, Result};
+use crate::{config, identity};
+use anyhow::{Context, Result, bail};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use isobar_engine::event::Notice;
+use isobar_engine::risk::Limits;
 use isobar_engine::venue::Command;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -135,6 +137,17 @@ impl Door {
         self.ask(reqwest::Client::new().post(format!("http://{}/rearm", self.address))).await.map(drop)
     }
 
+    /// Shows the limits, and sets some where there is something to set.
+    pub async fn limits(&self, set: &SetLimits) -> Result<LimitsAnswer> {
+        let request = reqwest::Client::new().post(format!("http://{}/limits", self.address)).json(set);
+        let answer = request.bearer_auth(&self.token).timeout(Duration::from_secs(2)).send().await;
+        let answer = answer.context("the host does not answer")?;
+        if answer.status() == StatusCode::BAD_REQUEST {
+            bail!("{}", answer.text().await?);
+        }
+        Ok(answer.error_for_status().context("the host refused")?.json().await?)
+    }
+
     async fn ask(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
         let answer = request.bearer_auth(&self.token).timeout(Duration::from_secs(2)).send().await;
         let answer = answer.context("the host does not answer")?;
@@ -147,10 +160,79 @@ struct Halt {
     reason: String,
 }
 
+/// Limits to be set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SetLimits {
+    /// Keys and values as in the configuration.
+    pub set: Vec<(String, String)>,
+    /// Whether more may pass than before.
+    pub confirm: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LimitsAnswer {
+    /// Whether what was asked for is in force: not where it lets more pass and was not confirmed.
+    pub in_force: bool,
+    /// What was asked for and differs from before.
+    pub changes: Vec<LimitChange>,
+    /// All limits in force now, by their keys in the configuration.
+    pub limits: BTreeMap<String, String>,
+}
+
+/// A limit with another value.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LimitChange {
+    /// Its key in the configuration.
+    pub key: String,
+    /// Its value before.
+    pub before: String,
+    /// The value that was asked for.
+    pub after: String,
+    /// Whether that lets more pass.
+    pub looser: bool,
+}
+
+/// The limits of all slots.
+pub struct InForce {
+    /// As the engines have them.
+    pub limits: Limits,
+    /// What a live run's renewals were planned for: more orders could not be kept alive.
+    pub most_open_orders: Option<u32>,
+}
+
+impl InForce {
+    /// The new limits, and what has to be said of them.
+    fn change(&self, set: &SetLimits) -> Result<(Limits, LimitsAnswer), String> {
+        let limits = config::changed(&self.limits, &set.set)?;
+        if let Some(most) = self.most_open_orders.filter(|most| limits.open_orders > *most) {
+            return Err(format!(
+                "limits.max_open_orders: this run began with {most}, and no more orders can be kept alive within the \
+                 account's budget: start another run"
+            ));
+        }
+        let loosened = limits.loosened(&self.limits);
+        let in_force = set.confirm || loosened.is_empty();
+        let pairs = config::shown(&self.limits).into_iter().zip(config::shown(&limits));
+        let changes = pairs.filter(|(before, after)| before.value != after.value).map(|(before, after)| LimitChange {
+            key: after.key.to_owned(),
+            before: before.value,
+            after: after.value,
+            looser: loosened.contains(&after.name),
+        });
+        let changes = changes.collect();
+        let held = if in_force { &limits } else { &self.limits };
+        let shown = config::shown(held).into_iter().map(|limit| (limit.key.to_owned(), limit.value)).collect();
+        Ok((limits, LimitsAnswer { in_force, changes, limits: shown }))
+    }
+}
+
 #[derive(Clone)]
 struct Desk {
     token: Arc<str>,
     board: Board,
+    /// Held until a change was handed over: changes reach the engines in the order in which they were answered.
+    in_force: Arc<tokio::sync::Mutex<InForce>>,
     driver: Sender<Message>,
 }
 
@@ -184,8 +266,26 @@ async fn rearm(State(desk): State<Desk>, headers: HeaderMap) -> Result<(), Statu
     desk.tell(Command::Rearm).await
 }
 
+async fn limits(
+    State(desk): State<Desk>,
+    headers: HeaderMap,
+    Json(set): Json<SetLimits>,
+) -> Result<Json<LimitsAnswer>, (StatusCode, String)> {
+    desk.admit(&headers).map_err(|status| (status, String::new()))?;
+    let mut in_force = desk.in_force.lock().await;
+    let (limits, answer) = in_force.change(&set).map_err(|problem| (StatusCode::BAD_REQUEST, problem))?;
+    if !set.set.is_empty() {
+        let command = Command::Limits { limits: Box::new(limits.clone()), confirmed: set.confirm };
+        desk.tell(command).await.map_err(|status| (status, String::new()))?;
+        if answer.in_force {
+            in_force.limits = limits;
+        }
+    }
+    Ok(Json(answer))
+}
+
 /// Opens all three doors of a run, on a thread of its own, until the driver is gone.
-pub fn open(run: &Path, board: Board, driver: Sender<Message>) -> Result<()> {
+pub fn open(run: &Path, board: Board, in_force: InForce, driver: Sender<Message>) -> Result<()> {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no door for the operator")?;
     listener.set_nonblocking(true)?;
     let door = Door { address: listener.local_addr()?, token: format!("{}{}", identity::run(), identity::run()) };
@@ -194,7 +294,8 @@ pub fn open(run: &Path, board: Board, driver: Sender<Message>) -> Result<()> {
     let mut written = options.write(true).create(true).truncate(true).mode(0o600).open(&file)?;
     written.write_all(&serde_json::to_vec(&door)?)?;
 
-    let desk = Desk { token: door.token.as_str().into(), board, driver };
+    let in_force = Arc::new(tokio::sync::Mutex::new(in_force));
+    let desk = Desk { token: door.token.as_str().into(), board, in_force, driver };
     let folder = run.to_owned();
     std::thread::Builder::new().name("control".to_owned()).spawn(move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -221,6 +322,7 @@ async fn serve(listener: std::net::TcpListener, desk: Desk) {
         .route("/status", get(status))
         .route("/halt", post(halt))
         .route("/rearm", post(rearm))
+        .route("/limits", post(limits))
         .with_state(desk);
     let served = async { axum::serve(tokio::net::TcpListener::from_std(listener)?, router).await };
     if let Err(error) = served.await {

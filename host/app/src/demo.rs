@@ -1,12 +1,12 @@
 //! `isobar demo` and `isobar run`: a run with its exchange, its screen and its summary.
 
+use crate::audit;
 use crate::cli;
 use crate::clock::{Clock, Factor};
 use crate::config::{Addresses, Config};
-use crate::host::{self, Plan, Venue};
+use crate::host::{self, Ended, Plan, Venue};
 use crate::message::Message;
 use crate::screen::{Screen, Style};
-use crate::seat::Seat;
 use crate::summary;
 use anyhow::{Context, Result, bail};
 use isobar_engine::event::Input;
@@ -151,8 +151,7 @@ fn play(
     let stop = move |driver: Sender<Message>| until_end(&driver, exchange.as_ref(), &asked, ends);
     on_interrupt(interrupted)?;
     let plan = Plan { config, venue, folder, resumed, live, stages, screen, project };
-    let seats = host::run(plan, stop)?;
-    finish(&seats, folder, output)
+    finish(&host::run(plan, stop)?, folder, output)
 }
 
 /// Ends the run at an interrupt, at its time, or once the scene is over.
@@ -191,13 +190,15 @@ pub(crate) fn on_interrupt(asked: Arc<AtomicBool>) -> Result<()> {
     Ok(())
 }
 
-fn finish(seats: &[Seat], folder: &Path, output: cli::Screen) -> Result<()> {
-    let slots: Vec<_> = seats.iter().map(summary::of).collect();
+fn finish(ended: &Ended, folder: &Path, output: cli::Screen) -> Result<()> {
+    let slots: Vec<_> = ended.seats.iter().map(summary::of).collect();
     let json = Style::of(output) == Style::Json;
-    let object = serde_json::json!({"type": "summary", "run": folder.display().to_string(), "slots": &slots});
+    let run = folder.display().to_string();
+    let object = serde_json::json!({"type": "summary", "run": run, "slots": &slots, "audit": ended.audit});
     crate::print(json, &object, || {
+        let audit = ended.audit.as_ref().map_or_else(String::new, audit::render);
         let hint = format!("\nisobar replay {0}    isobar decisions {0}\n", folder.display());
-        summary::render(&slots) + &hint
+        summary::render(&slots) + &audit + &hint
     })
 }
 

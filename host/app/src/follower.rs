@@ -3,6 +3,7 @@
 //! The feed never waits for a slot. A slot that is slow reads on from the journal later; its answers carry the number and
 //! the time of the input that they answer, so being late changes nothing in what it does.
 
+use crate::audit::Books;
 use crate::screen::Screen;
 use crate::seat::{Order, Seat};
 use crate::slot::World;
@@ -24,6 +25,8 @@ pub struct Follower {
     protocol: Protocol,
     pub seats: Vec<Seat>,
     orders: Receiver<(usize, Order)>,
+    /// Shown to the audit, where there is one.
+    books: Option<Books>,
     screen: Arc<Screen>,
 }
 
@@ -34,9 +37,10 @@ impl Follower {
         notice: Notice,
         seats: Vec<Seat>,
         orders: Receiver<(usize, Order)>,
+        books: Option<Books>,
         screen: Arc<Screen>,
     ) -> Self {
-        Self { reader, notice, protocol, seats, orders, screen }
+        Self { reader, notice, protocol, seats, orders, books, screen }
     }
 
     /// Runs until the feed's closing record was applied.
@@ -53,6 +57,9 @@ impl Follower {
             for seat in &mut self.seats {
                 seat.world.flush()?;
                 seat.world.prepare();
+            }
+            if let Some(books) = &self.books {
+                books.show(self.seats.first().map(|seat| &seat.slot.engine));
             }
             self.screen.flush();
             // Short enough that a swap offered in a quiet moment is not noticed late.
@@ -86,6 +93,9 @@ impl Follower {
         let closing = matches!(record.input, Input::Closing);
         let body = self.protocol.apply(at, &record.input, &mut unsent);
         self.screen.body(at, &body);
+        if let Some(books) = &mut self.books {
+            books.apply(seq, at, &body);
+        }
         for Seat { slot, world } in &mut self.seats {
             slot.input(seq, at, &body, world);
             world.tell();

@@ -1,20 +1,22 @@
 //! Wiring: one run of the host, from its folder to its end. Nothing is decided here.
 
+use crate::audit::{self, Auditor, Books};
 use crate::clock::Clock;
 use crate::config::{self, Config, Fees, Queue, Reuse};
-use crate::control::{Board, SlotStatus};
+use crate::control::{Board, InForce, SlotStatus};
 use crate::deploy::{Berth, Deployer, Place};
 use crate::discovery::{Discovery, Settlements};
 use crate::driver::{Beginning, Driver, Listings, Parts};
 use crate::follower::Follower;
 use crate::message::{INBOX, Message};
+use crate::replay::decode;
 use crate::screen::Screen;
 use crate::seat::{Running, Seat};
 use crate::slot::Slot;
 use crate::stages::Stages;
 use crate::{control, exchange, forecasts, identity, live, resume, trader, weather};
 use anyhow::{Context, Result, anyhow, bail};
-use isobar_engine::engine::{self, Settings};
+use isobar_engine::engine::{self, Engine, Settings};
 use isobar_engine::event::{Component, Opening};
 use isobar_engine::execution::ExecutionSettings;
 use isobar_engine::paper::{PaperSettings, QueueRule};
@@ -26,8 +28,7 @@ use isobar_plugins::{Loader, Watch};
 use isobar_store::projection::Projector;
 use isobar_store::{Layout, Run, SlotRecord};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, PoisonError, mpsc};
 use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 
@@ -70,7 +71,7 @@ pub fn settings(config: &Config) -> Settings {
 
 fn settings_of(config: &Config, execution: ExecutionSettings) -> Settings {
     Settings {
-        limits: config.limits.engine(config.models.forecast_age, config.feed),
+        limits: config.limits.engine(config.models.forecast_age, config.feed.stale_rule()),
         execution,
         fees: match config.fees {
             Fees::Venue => None,
@@ -105,10 +106,18 @@ pub struct Plan<'a> {
     pub project: bool,
 }
 
-/// Runs the host until `stop` tells it to end. Returns the slots as they were at the end, the live one first.
+/// What a run leaves in memory at its end.
+pub struct Ended {
+    /// The slots, the live one first.
+    pub seats: Vec<Seat>,
+    /// What the comparisons of books came to; nothing where there were to be none.
+    pub audit: Option<audit::Counts>,
+}
+
+/// Runs the host until `stop` tells it to end.
 ///
 /// `stop` is given the driver's inbox and runs on a thread of its own.
-pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) -> Result<Vec<Seat>> {
+pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) -> Result<Ended> {
     let Plan { config, venue, folder, resumed, live, stages, screen, project } = plan;
     let run = if resumed { Run::open(folder)? } else { Run::create(folder)? };
     let clock = venue.clock;
@@ -206,6 +215,12 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
         };
         (Beginning::New(opening), None)
     };
+    // A live slot alone leaves the follower without books to show.
+    let alone = account.is_some() && seats.len() == 1;
+    let own = (alone && config.venue.audit.is_some()).then(|| books_so_far(config, &run, resumed)).transpose()?;
+    // Every slot has the same limits, and is told of the same changes.
+    let limits = seats.first().context("a run has a slot")?.slot.engine.limits().clone();
+    let in_force = InForce { limits, most_open_orders: account.as_ref().map(|_| config.limits.open_orders) };
     let journal = run.write_feed(Layout::default())?;
     let notice = journal.notice();
     let live = account.map(|account| {
@@ -227,13 +242,30 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
         screen: Arc::clone(screen),
     };
     let driver = Driver::open(parts, beginning)?;
-    control::open(run.folder(), board, sender.clone())?;
+    control::open(run.folder(), board, in_force, sender.clone())?;
 
     let (reader, protocol) = match follower_from {
         Some(from) => from,
         None => (run.read_feed()?, Protocol::new()),
     };
-    let follower = Follower::new(reader, protocol, notice, seats, offered, Arc::clone(screen));
+    let (auditor, books) = match config.venue.audit {
+        Some(every) => {
+            let (asking, asked) = mpsc::channel();
+            let books = Books::new(asked, own);
+            let auditor = Auditor {
+                rest: Rest::new(&venue.rest, REQUEST)?,
+                every,
+                books: asking,
+                driver: sender.clone(),
+                screen: Arc::clone(screen),
+                counts: audit::Shared::default(),
+            };
+            (Some(auditor), Some(books))
+        }
+        None => (None, None),
+    };
+    let audited = auditor.as_ref().map(|auditor| Arc::clone(&auditor.counts));
+    let follower = Follower::new(reader, protocol, notice, seats, offered, books, Arc::clone(screen));
     let deployer = Deployer { loader, run: run.clone(), orders, driver: sender.clone() };
     let watches = occupy(config, live_name, resumed, &deployer)?;
     drop(deployer);
@@ -263,7 +295,12 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime.block_on(async {
                 let watching = exchange::watch(discovery.rest.clone(), EXCHANGE, discovery.driver.clone());
-                tokio::join!(discovery.run(), watching);
+                let auditing = async {
+                    if let Some(auditor) = auditor {
+                        auditor.run().await;
+                    }
+                };
+                tokio::join!(discovery.run(), watching, auditing);
             }),
             Err(error) => tracing::error!(%error, "markets cannot be looked for"),
         }
@@ -280,7 +317,22 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
         screen.note(&format!("the SQL tables are behind ({error}); `isobar project` makes them anew"));
     }
     let live = ended.context("the driver stopped")?;
-    Ok(live.into_iter().chain(paper?).collect())
+    let audit = audited.map(|counts| *counts.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Ended { seats: live.into_iter().chain(paper?).collect(), audit })
+}
+
+/// An engine without a component: it keeps books. Of a run that goes on it is told all that was journaled.
+fn books_so_far(config: &Config, run: &Run, resumed: bool) -> Result<Engine> {
+    let mut engine = Engine::new(settings(config));
+    if resumed {
+        let mut effects = Vec::new();
+        decode(run, |seq, at, body, _| {
+            engine.apply(seq, at, body, &mut effects);
+            effects.clear();
+            Ok(())
+        })?;
+    }
+    Ok(engine)
 }
 
 /// The slots of the configuration, the live one first.

@@ -3,6 +3,7 @@
 //! It is the single writer of the order and the time of events, of the driver loop and of the configuration, and holds no
 //! business rules. The data path is in `driver` (in), `follower` (slots) and `slot` (one step).
 
+mod audit;
 mod chart;
 mod cli;
 mod clock;
@@ -139,6 +140,13 @@ fn obey(command: Command) -> Result<ExitCode> {
         Command::Rearm(command) => {
             let outcome = operate::rearm(&command)?;
             print(command.json, &outcome, || operate::render(&outcome))?;
+        }
+        Command::Limits(command) => {
+            let outcome = operate::limits(&command)?;
+            print(command.json, &outcome, || operate::render_limits(&outcome))?;
+            if !outcome.in_force() {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Command::Status(command) => {
             let outcome = operate::status(&command)?;

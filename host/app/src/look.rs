@@ -144,12 +144,15 @@ pub fn project(command: &cli::Project) -> Result<Counts> {
 /// What was written, for people.
 pub fn render_counts(counts: &Counts) -> String {
     format!(
-        "{} inputs and {} records read; {} decisions, {} orders, {} fills, {} refusals, {} swaps, {} forecasts written",
+        "{} inputs and {} records read; {} decisions, {} orders, {} fills, {} foreign fills, {} notices, {} refusals, \
+         {} swaps, {} forecasts written",
         counts.inputs,
         counts.records,
         counts.decisions,
         counts.orders,
         counts.fills,
+        counts.foreign_fills,
+        counts.notices,
         counts.refusals,
         counts.swaps,
         counts.forecasts

@@ -1,7 +1,7 @@
-//! `isobar halt`, `isobar rearm` and `isobar status`: what an operator says to a run that goes on.
+//! `isobar halt`, `isobar rearm`, `isobar limits` and `isobar status`: what an operator says to a run that goes on.
 
 use crate::cli;
-use crate::control::{Door, Status};
+use crate::control::{Door, LimitsAnswer, SetLimits, Status};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -82,6 +82,50 @@ pub fn status(command: &cli::Operate) -> Result<Outcome> {
     let started = Instant::now();
     let status = runtime.block_on(async { Door::of(&run)?.status().await })?;
     Ok(Outcome { run: run.display().to_string(), status: Some(status), seconds: started.elapsed().as_secs_f64() })
+}
+
+/// The limits of a run, and what was changed of them.
+#[derive(Debug, serde::Serialize)]
+pub struct LimitsOutcome {
+    /// Folder of the run.
+    run: String,
+    #[serde(flatten)]
+    answer: LimitsAnswer,
+}
+
+impl LimitsOutcome {
+    /// Whether what was asked for is in force.
+    pub fn in_force(&self) -> bool {
+        self.answer.in_force
+    }
+}
+
+/// Shows the limits of a run, or sets some of them.
+pub fn limits(command: &cli::Limits) -> Result<LimitsOutcome> {
+    let run = run_of(command.run.as_deref(), &command.runs)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let set = SetLimits { set: command.set.clone(), confirm: command.confirm };
+    let answer = runtime.block_on(async { Door::of(&run)?.limits(&set).await })?;
+    Ok(LimitsOutcome { run: run.display().to_string(), answer })
+}
+
+/// For people.
+pub fn render_limits(outcome: &LimitsOutcome) -> String {
+    let LimitsAnswer { in_force, changes, limits } = &outcome.answer;
+    if changes.is_empty() {
+        let lines = limits.iter().map(|(key, value)| format!("\n  {key} = {value}"));
+        return format!("{}: limits in force{}", outcome.run, lines.collect::<String>());
+    }
+    let verdict = if *in_force {
+        "these limits changed"
+    } else {
+        "NOTHING changed: what is marked lets more pass than before; to confirm it, say the same with --confirm"
+    };
+    let lines = changes.iter().map(|change| {
+        let mark = if change.looser { " (looser)" } else { "" };
+        format!("\n  {}: {} -> {}{mark}", change.key, change.before, change.after)
+    });
+    format!("{}: {verdict}{}", outcome.run, lines.collect::<String>())
 }
 
 /// The run that is meant: the one named, or the only one that goes on in the folder of runs.

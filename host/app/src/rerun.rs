@@ -3,17 +3,18 @@
 use crate::cli;
 use crate::config::Config;
 use crate::host;
-use crate::replay::decode;
-
+use crate::replay::{Recorded, decode};
 use crate::seat::{Running, Seat};
 use crate::slot::Slot;
 use crate::summary::{self, SlotSummary};
 use anyhow::{Context, Result, bail};
+use isobar_engine::engine::Settings;
 use isobar_engine::event::{Body, Component};
+use isobar_engine::execution::ExecutionSettings;
 use isobar_engine::units::Timestamp;
 use isobar_kalshi::protocol::Protocol;
-use isobar_plugins::{Loader, Reuse, Strategy, resolve};
-use isobar_store::Run;
+use isobar_plugins::{Loaded, Loader, Reuse, Strategy, resolve};
+use isobar_store::{Run, SlotRecord};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -42,24 +43,37 @@ pub struct Outcome {
 /// Runs the strategies of the command line over a run.
 pub fn rerun(command: &cli::Rerun) -> Result<Outcome> {
     let run = Run::open(&command.run)?;
-    let config = match &command.config {
-        Some(file) => Config::load(file)?,
-        None => Config::example(),
+    let config = command.config.as_deref().map(Config::load).transpose()?;
+    let began = command.slot.as_deref().map(|slot| beginning(&run, slot)).transpose()?;
+    let settings = match &began {
+        Some((settings, _)) => on_paper(&run, settings, config.as_ref())?,
+        None => host::settings(&config.unwrap_or_else(Config::example)),
     };
     let reuse = match command.reuse {
         cli::Reuse::Fresh => Reuse::Never,
         cli::Reuse::Audited => Reuse::AUDITED,
     };
     let loader = Loader::new(isobar_plugins::Limits::default(), None)?;
-    let set = settings(&command.set)?;
+    let set = &command.set;
     let mut unknown: BTreeSet<&str> = set.iter().map(|(name, _)| name.as_str()).collect();
     let mut waiting = Vec::new();
     let mut seats: Vec<Seat> = Vec::new();
+    let mut seat = |name: String, held: (Strategy, Component)| {
+        seats.push(Seat { slot: Slot::new(&name, settings.clone()), world: Running::unwatched(&name) });
+        waiting.push(Some(held));
+    };
+    let mut taken = Vec::new();
     for path in &command.strategy {
-        let (strategy, component) = load(&loader, path, &set, reuse, &mut unknown)?;
-        let name = unused_name(path, &seats);
-        seats.push(Seat { slot: Slot::new(&name, host::settings(&config)), world: Running::unwatched(&name) });
-        waiting.push(Some((strategy, component)));
+        let loaded = loader.load_file(path).with_context(|| format!("{} is refused", path.display()))?;
+        let name = unused_name(path, &taken);
+        taken.push(name.clone());
+        seat(name, held(&loaded, None, set, reuse, &mut unknown)?);
+    }
+    if let (Some(slot), Some((_, first)), true) = (&command.slot, &began, command.strategy.is_empty()) {
+        let first = first.as_ref().with_context(|| format!("slot {slot} never held a component: name --strategy"))?;
+        let loaded = loader.load(&run.component(first.hash)?);
+        let loaded = loaded.with_context(|| format!("the component {} is refused", first.hash))?;
+        seat(slot.clone(), held(&loaded, Some(&first.parameters), set, reuse, &mut unknown)?);
     }
     if let Some(name) = unknown.first() {
         bail!("no strategy here has a parameter {name}");
@@ -114,38 +128,69 @@ fn decoded_apart(run: &Run, mut each: impl FnMut(u64, Timestamp, &Body)) -> Resu
     })
 }
 
-/// The `--set NAME=VALUE` of the command line.
-fn settings(set: &[String]) -> Result<Vec<(String, String)>> {
-    let pair = |setting: &String| match setting.split_once('=') {
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => bail!("--set takes NAME=VALUE, not {setting}"),
-    };
-    set.iter().map(pair).collect()
+/// What a slot of the run was set up with, and the component that it held first.
+fn beginning(run: &Run, slot: &str) -> Result<(Settings, Option<Component>)> {
+    let slots = run.slots()?;
+    if !slots.iter().any(|name| name == slot) {
+        bail!("the run has no slot {slot}; it has {}", slots.join(", "));
+    }
+    let settings = Recorded::open(run, slot, None)?.1;
+    let mut reader = run.read_slot(slot)?;
+    while let Some(entry) = reader.next()? {
+        if let SlotRecord::Swapped(component) = entry.record {
+            return Ok((settings, Some(component.into_owned())));
+        }
+    }
+    Ok((settings, None))
 }
 
-/// A component with those of the settings that it declares, which are taken out of `unknown`.
-fn load(
-    loader: &Loader,
-    path: &Path,
+/// The settings of a slot with its orders on paper: what was asked of the venue once has its answers, and a rerun asks
+/// something else. How paper fills is for `config` to say, else for a paper slot of the same run, else for the example.
+fn on_paper(run: &Run, settings: &Settings, config: Option<&Config>) -> Result<Settings> {
+    let execution = match (settings.execution, config) {
+        (paper @ ExecutionSettings::Paper(_), None) => paper,
+        (_, Some(config)) => host::settings(config).execution,
+        (ExecutionSettings::Live(_), None) => {
+            let mut others = Vec::new();
+            for slot in run.slots()? {
+                others.push(Recorded::open(run, &slot, None)?.1.execution);
+            }
+            let paper = others.into_iter().find(|execution| matches!(execution, ExecutionSettings::Paper(_)));
+            paper.unwrap_or_else(|| host::settings(&Config::example()).execution)
+        }
+    };
+    Ok(Settings { execution, ..settings.clone() })
+}
+
+/// A component with those of the settings that it declares, which are taken out of `unknown`. What is not set is as it was
+/// `before`, else as the component declares it.
+fn held(
+    loaded: &Loaded,
+    before: Option<&[i64]>,
     set: &[(String, String)],
     reuse: Reuse,
     unknown: &mut BTreeSet<&str>,
 ) -> Result<(Strategy, Component)> {
-    let loaded = loader.load_file(path).with_context(|| format!("{} is refused", path.display()))?;
     let given = loaded.description().declared(set);
-    unknown.retain(|name| given.iter().all(|(declared, _)| declared != name));
-    let values = resolve(loaded.description(), &given)?;
+    let is_given = |name: &str| given.iter().any(|(declared, _)| declared == name);
+    unknown.retain(|name| !is_given(name));
+    let mut values = resolve(loaded.description(), &given)?;
+    let names = loaded.description().parameters.iter().map(|parameter| parameter.name.as_str());
+    for ((value, name), before) in values.iter_mut().zip(names).zip(before.unwrap_or_default()) {
+        if !is_given(name) {
+            *value = *before;
+        }
+    }
     Ok((loaded.strategy(reuse), loaded.held(values)))
 }
 
 /// The file's name, with a number where a slot has it already.
-fn unused_name(path: &Path, seats: &[Seat]) -> String {
+fn unused_name(path: &Path, others: &[String]) -> String {
     let stem = path.file_stem().map_or_else(|| "slot".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let taken = |name: &str| seats.iter().any(|seat| seat.slot.name == name);
-    if !taken(&stem) {
+    if !others.contains(&stem) {
         return stem;
     }
-    let numbered = (2..).map(|number| format!("{stem}-{number}")).find(|name| !taken(name));
+    let numbered = (2..).map(|number| format!("{stem}-{number}")).find(|name| !others.contains(name));
     numbered.expect("there is always another number")
 }
 

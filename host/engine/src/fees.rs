@@ -6,8 +6,16 @@ use crate::market::FeeSchedule;
 use crate::units::{Money, Price, Quantity, Side};
 use serde::{Deserialize, Serialize};
 
-/// The grid of a direct member's balance: $0.0001. Source: PROTOCOL.md 4, docs.kalshi.com/getting_started/fee_rounding.
-const GRID: i64 = 100;
+/// What a balance is always a multiple of, micro-dollars. Source: PROTOCOL.md 4, docs.kalshi.com/getting_started/fee_rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid(i64);
+
+impl Grid {
+    /// Direct members since June 2026: $0.0001. What trades here is charged on it.
+    pub const MEMBER: Self = Self(100);
+    /// Customers of brokers, and everybody before June 2026: one cent. Recordings of that time are held against it.
+    pub const CENT: Self = Self(10_000);
+}
 
 impl FeeSchedule {
     /// Fee of one fill by the model alone, rounded up to $0.000001.
@@ -66,9 +74,23 @@ pub struct OrderFees {
 }
 
 impl OrderFees {
-    /// Net fee of the order's next fill. Under [`FeeSchedule::FlatPremium`] it is the formula's and nothing is remembered.
+    /// Net fee of the order's next fill, for a direct member. Under [`FeeSchedule::FlatPremium`] it is the formula's and
+    /// nothing is remembered.
     pub fn charge(
         &mut self,
+        schedule: FeeSchedule,
+        taker: bool,
+        side: Side,
+        price: Price,
+        quantity: Quantity,
+    ) -> Money {
+        self.charge_on(Grid::MEMBER, schedule, taker, side, price, quantity)
+    }
+
+    /// [`Self::charge`] where balances lie on another grid.
+    pub fn charge_on(
+        &mut self,
+        Grid(grid): Grid,
         schedule: FeeSchedule,
         taker: bool,
         side: Side,
@@ -81,10 +103,10 @@ impl OrderFees {
         }
         // Whether an ask sells YES or buys NO differs by whole cents, so the remainder on the grid is the same.
         let revenue = -side.sign() * price.times(quantity).micros();
-        let rounding = Money::new((revenue - model.micros()).rem_euclid(GRID));
+        let rounding = Money::new((revenue - model.micros()).rem_euclid(grid));
         let gross = model + rounding;
         self.overpaid += rounding;
-        let rebate = Money::new(self.overpaid.min(gross).micros() / GRID * GRID);
+        let rebate = Money::new(self.overpaid.min(gross).micros() / grid * grid);
         self.overpaid -= rebate;
         gross - rebate
     }
@@ -192,7 +214,7 @@ mod tests {
                 let fee = fees.charge(MAKERS_PAY, taker, side, price, quantity);
                 prop_assert!(fee >= Money::ZERO);
                 let change = -side.sign() * price.times(quantity).micros() - fee.micros();
-                prop_assert_eq!(change.rem_euclid(GRID), 0, "the balance stays on its grid");
+                prop_assert_eq!(change.rem_euclid(Grid::MEMBER.0), 0, "the balance stays on its grid");
                 paid += fee;
                 model += MAKERS_PAY.per_fill(taker, side, price, quantity);
             }

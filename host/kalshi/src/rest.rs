@@ -146,6 +146,12 @@ impl Rest {
         self.get(&format!("/markets/{ticker}/orderbook"), &[]).await
     }
 
+    /// The whole order books of up to a hundred markets. A market that the venue does not know is left out.
+    pub async fn orderbooks(&self, tickers: &[&str]) -> Result<Vec<wire::NamedBook>, Error> {
+        let query: Vec<_> = tickers.iter().map(|ticker| ("tickers", *ticker)).collect();
+        self.get::<wire::BooksBody>("/markets/orderbooks", &query).await.map(|body| body.orderbooks)
+    }
+
     /// All city-days of a series that the venue keeps live, page by page, without their markets.
     pub async fn events(&self, series: &str) -> Result<Vec<wire::Event>, Error> {
         let mut events = Vec::new();

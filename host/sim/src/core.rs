@@ -5,7 +5,7 @@
 //! says when something will be. The thread and the port around it are in [`crate::server`].
 
 use crate::Error;
-use crate::exchange::{Action, Change, Exchange, Halt};
+use crate::exchange::{Action, Change, Exchange, FeeChange, Halt};
 use crate::faults::{Answers, Fault, FaultRates, Mishap};
 use crate::gate::auth::{self, Keys};
 use crate::gate::keys::PublicKey;
@@ -439,6 +439,7 @@ impl Core {
                 self.each(|session| session.trouble.delay(channel, now_ms + i64::from(ms)));
             }
             Fault::Gap { channel } => self.each(|session| session.lose_next(channel)),
+            Fault::Distort => self.each(Session::distort_next),
             Fault::Silence { channel } => self.each(|session| session.silence(channel)),
             Fault::Overflow { channel } => self.each(|session| session.fail(channel, true, now_ms)),
             Fault::ChannelError { channel } => self.each(|session| session.fail(channel, false, now_ms)),
@@ -578,6 +579,8 @@ impl Core {
         let Some(listed) = self.exchange.events.get_mut(event) else { return false };
         listed.makers_pay = makers_pay;
         self.changes.push(messages::fee(listed));
+        let change = FeeChange { event: event.to_owned(), makers_pay, at: self.exchange.now };
+        self.exchange.fee_changes.push(change);
         self.flush();
         true
     }

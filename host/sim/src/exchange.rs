@@ -71,6 +71,14 @@ pub(crate) struct Trade {
     pub(crate) at: Timestamp,
 }
 
+/// A fee override of an event, or its end. It takes effect when it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FeeChange {
+    pub(crate) event: String,
+    pub(crate) makers_pay: Option<bool>,
+    pub(crate) at: Timestamp,
+}
+
 /// Whether orders are taken (PROTOCOL.md 7.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Halt {
@@ -103,6 +111,8 @@ pub(crate) struct Exchange {
     /// Orders that die by themselves: when, whose, which.
     pub(crate) expiries: BTreeSet<(Timestamp, usize, u64)>,
     pub(crate) history: VecDeque<Trade>,
+    /// Overrides of fees and their ends, as they came.
+    pub(crate) fee_changes: Vec<FeeChange>,
     /// Makers pay a quarter of a taker's fee: `quadratic_with_maker_fees`.
     pub(crate) maker_fees: bool,
     /// Mixed into the ids of orders and groups.

@@ -129,6 +129,8 @@ pub enum Fault {
         #[serde(default = "books")]
         channel: Channel,
     },
+    /// The next change of a level is told with one contract too many, while `seq` goes on as if all were well.
+    Distort,
     /// The subscriptions of a channel say nothing more while their connections live and answer pings.
     Silence {
         /// Which channel.

@@ -216,7 +216,7 @@ pub(crate) fn serve(
         (Endpoint::SeriesFeeChanges, _) => ok(&json!({"series_fee_change_arr": []})),
         (Endpoint::Series(ticker), _) => market_data::series(core, ticker, &query),
         (Endpoint::Events, _) => market_data::events(core, &query),
-        (Endpoint::EventFeeChanges, _) => ok(&json!({"event_fee_changes": [], "cursor": ""})),
+        (Endpoint::EventFeeChanges, _) => market_data::event_fee_changes(core, &query),
         (Endpoint::Event(ticker), _) => market_data::event(core, ticker, &query),
         (Endpoint::Markets, _) => market_data::markets(core, &query),
         (Endpoint::Market(ticker), _) => market_data::market(core, ticker),

@@ -97,6 +97,8 @@ struct Subscription {
     silent: bool,
     /// A fault: its next sequenced message gets lost.
     lose_next: bool,
+    /// A fault: its next change of a level is told with one contract too many.
+    distort_next: bool,
 }
 
 impl Subscription {
@@ -326,6 +328,7 @@ impl Session {
                 skip_ticker_ack: params.skip_ticker_ack,
                 silent: false,
                 lose_next: false,
+                distort_next: false,
             });
             let msg = json!({"channel": channel.word(), "sid": self.sids});
             render::answer(&mut self.out, id, None, "subscribed", now_ms, Some(msg));
@@ -471,6 +474,13 @@ impl Session {
             (Change::Determined { .. } | Change::Settled { .. }, Some(listed)) => {
                 render::lifecycle(&mut self.out, head, listed);
             }
+            (Change::Level { .. }, Some(listed)) if std::mem::take(&mut slot.distort_next) => {
+                let mut wrong = change.clone();
+                if let Change::Level { change, .. } = &mut wrong {
+                    *change += 100;
+                }
+                render::change(&mut self.out, head, listed, &wrong, slot.use_yes_price, self.account);
+            }
             (_, Some(listed)) => {
                 render::change(&mut self.out, head, listed, change, slot.use_yes_price, self.account);
             }
@@ -490,6 +500,13 @@ impl Session {
     pub(crate) fn lose_next(&mut self, channel: Channel) {
         if let Some(slot) = &mut self.subscriptions[channel as usize] {
             slot.lose_next = true;
+        }
+    }
+
+    /// Fault: the next change of a level is told wrongly.
+    pub(crate) fn distort_next(&mut self) {
+        if let Some(slot) = &mut self.subscriptions[Channel::OrderbookDelta as usize] {
+            slot.distort_next = true;
         }
     }
 

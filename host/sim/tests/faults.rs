@@ -117,6 +117,23 @@ fn frames_are_lost_doubled_swapped_and_late() {
 }
 
 #[test]
+fn a_size_can_be_told_wrongly_with_every_number_in_order() {
+    let mut world = World::new(1);
+    let reader = world.listen(0, &["orderbook_delta"]);
+    world.core.inject(Fault::Distort);
+    for _ in 0..2 {
+        world.place(0, "bid", "0.1000", "1.00");
+    }
+    let told: Vec<_> =
+        world.frames(reader).iter().map(|frame| (frame["seq"].clone(), frame["msg"]["delta_fp"].clone())).collect();
+    assert_eq!(told, [(json!(2), json!("2.00")), (json!(3), json!("1.00"))]);
+    assert_eq!(
+        world.get(0, &format!("/markets/{}/orderbook", world.ticker))["orderbook_fp"]["yes_dollars"][0][1],
+        "2.00"
+    );
+}
+
+#[test]
 fn subscriptions_and_connections_end() {
     let mut world = World::new(1);
     for (fault, code) in [

@@ -209,6 +209,7 @@ fn name_of(fault: &Fault) -> &'static str {
         Fault::Reorder { .. } => "frames swapped",
         Fault::Delay { .. } => "frames late",
         Fault::Gap { .. } => "sequence gap",
+        Fault::Distort => "wrong size",
         Fault::Silence { .. } => "silent subscription",
         Fault::Overflow { .. } => "slow consumer",
         Fault::ChannelError { .. } => "channel error",

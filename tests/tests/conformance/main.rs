@@ -87,12 +87,8 @@ const OPERATIONS: [&str; 42] = [
 ];
 
 /// Places of required fields that nothing which this exchange says ever has, and why.
-const NEVER_SHOWN: [(&str, &str); 5] = [
+const NEVER_SHOWN: [(&str, &str); 4] = [
     ("GetAccountApiLimits 200 /grants/[]", "nobody was granted anything, as in the capture"),
-    (
-        "GetEventFeeChanges 200 /event_fee_changes/[]",
-        "overrides take effect at once, told by the feed; none is scheduled",
-    ),
     ("GetEvents 200 /milestones/[]", "events of the weather have no milestones"),
     ("GetExchangeSchedule 200 /schedule/maintenance_windows/[]", "none is announced, as in the recording"),
     ("GetSeriesFeeChanges 200 /series_fee_change_arr/[]", "none is announced, as in the capture"),

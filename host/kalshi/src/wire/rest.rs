@@ -147,6 +147,19 @@ pub struct BookBody {
     pub orderbook_fp: Book,
 }
 
+/// `GET /markets/orderbooks`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BooksBody {
+    pub orderbooks: Vec<NamedBook>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct NamedBook {
+    pub ticker: String,
+    #[serde(flatten)]
+    pub body: BookBody,
+}
+
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Book {
     #[serde(default)]

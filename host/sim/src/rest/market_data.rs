@@ -6,7 +6,7 @@ use super::page::Page;
 use super::{Answered, ok};
 use crate::book::Outcome;
 use crate::core::Core;
-use crate::exchange::{Exchange, Halt, Trade};
+use crate::exchange::{Exchange, FeeChange, Halt, Trade};
 use crate::http::Query;
 use crate::listing::{CityDay, HOUR, Market, SETTLEMENT_TIMER_S, Series, date_of, fee_type, uuid};
 use crate::maintenance;
@@ -75,6 +75,29 @@ fn event_json(event: &CityDay) -> Value {
         body["fee_multiplier_override"] = 1.into();
     }
     body
+}
+
+fn fee_change_json(number: u64, change: &FeeChange, exchange: &Exchange) -> Value {
+    json!({
+        "id": uuid(number),
+        "event_ticker": change.event,
+        "series_ticker": exchange.events[&change.event].series,
+        "fee_type_override": change.makers_pay.map(fee_type),
+        "fee_multiplier_override": change.makers_pay.map(|_| 1),
+        "scheduled_ts": micros(change.at),
+    })
+}
+
+/// `GET /events/fee_changes`: overrides of fees and their ends, newest first.
+pub(crate) fn event_fee_changes(core: &Core, query: &Query) -> Answered {
+    let page = Page::read(query, "GetEventFeeChanges", "lte", 100, 1_000)?;
+    let (exchange, event) = (core.exchange(), query.get("event_ticker"));
+    let changes =
+        (1..).zip(&exchange.fee_changes).filter(|(_, change)| event.is_none_or(|event| event == change.event));
+    let changes: Vec<_> = changes.collect();
+    let (changes, cursor) = page
+        .falling(changes.into_iter().rev().map(|(number, change)| (number, fee_change_json(number, change, exchange))));
+    ok(&json!({"event_fee_changes": changes, "cursor": cursor}))
 }
 
 fn market_json(market: &Market, core: &Core) -> Value {

@@ -40,6 +40,10 @@ pub struct Counts {
     pub orders: u64,
     /// Fills.
     pub fills: u64,
+    /// Fills of orders that the slot did not place.
+    pub foreign_fills: u64,
+    /// What people who watch the slot were told.
+    pub notices: u64,
     /// Intents and components that were refused.
     pub refusals: u64,
 }
@@ -161,8 +165,14 @@ async fn connect(run: &Run) -> Result<SqliteConnection> {
 /// The migrations of `migrations/sqlite`, embedded.
 fn migrator() -> sqlx::migrate::Migrator {
     use sqlx::migrate::{Migration, MigrationType, Migrator};
-    let sql = include_str!("../../../../migrations/sqlite/0001_projection.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, "projection".into(), MigrationType::Simple, sql, false)])
+    let files = [
+        ("projection", include_str!("../../../../migrations/sqlite/0001_projection.sql")),
+        ("notices", include_str!("../../../../migrations/sqlite/0002_notices.sql")),
+    ];
+    let migrations = (1..).zip(files).map(|(version, (name, sql))| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
 }
 
 /// How far a journal was read.
@@ -198,10 +208,14 @@ fn int(value: u64) -> i64 {
     i64::try_from(value).expect("numbers of records, contracts and nanoseconds stay below 2^63")
 }
 
-/// The name of a variant without content, in SQL's spelling: `StaleBook` as `stale_book`.
+/// The name of a variant in SQL's spelling, without its content: `StaleBook` as `stale_book`.
 fn variant(value: &impl serde::Serialize) -> String {
-    let name = serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned));
-    let name = name.expect("only called on variants without content");
+    let name = match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => Some(name),
+        Ok(serde_json::Value::Object(content)) => content.into_iter().next().map(|(name, _)| name),
+        _ => None,
+    };
+    let name = name.expect("only called on variants, which are written by their names");
     let mut words = String::with_capacity(name.len() + 4);
     for letter in name.chars() {
         if letter.is_ascii_uppercase() && !words.is_empty() {

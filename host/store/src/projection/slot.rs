@@ -5,7 +5,7 @@ use super::{BATCH, Counts, int, position, save_position, variant};
 use crate::error::Result;
 use crate::run::Run;
 use crate::slot::{SlotEntry, SlotRecord};
-use isobar_engine::event::{Component, Report};
+use isobar_engine::event::{Component, Notice, Report};
 use isobar_engine::market::MarketId;
 use isobar_engine::units::{Money, Price, Quantity, Side};
 use sqlx::{Connection, SqliteConnection};
@@ -153,10 +153,28 @@ impl Rows<'_> {
             }
             // The position counts; there is no order of ours that it belongs to.
             Report::ForeignFill { market, side, price, quantity, fee, position } => {
+                self.counts.foreign_fills += 1;
+                let sql =
+                    "INSERT INTO foreign_fills (slot, record, seq, at, market, side, price, quantity, fee, position)
+                           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+                let query = sqlx::query(sql).bind(self.slot).bind(place.record).bind(place.seq).bind(place.at);
+                let query = query.bind(i64::from(market.0)).bind(variant(&side)).bind(i64::from(price.units()));
+                let query = query.bind(int(quantity.units())).bind(fee.micros()).bind(position);
+                query.execute(&mut *self.connection).await?;
                 self.hold(market, position, paid(side, price, quantity), fee).await?;
             }
-            // For the journal and the screen; no table holds them yet.
-            Report::Notice(_) => {}
+            Report::Notice(ref notice) => {
+                self.counts.notices += 1;
+                let order = match notice {
+                    Notice::Unknown { order, .. } | Notice::Refused { order, .. } => Some(int(order.0)),
+                    _ => None,
+                };
+                let sql = "INSERT INTO notices (slot, record, seq, at, kind, order_id, text)
+                           VALUES ($1, $2, $3, $4, $5, $6, $7)";
+                let query = sqlx::query(sql).bind(self.slot).bind(place.record).bind(place.seq).bind(place.at);
+                let query = query.bind(variant(notice)).bind(order).bind(notice.to_string());
+                query.execute(&mut *self.connection).await?;
+            }
             Report::Stopped { faults } => {
                 let query = sqlx::query("UPDATE slots SET stopped_at = $1, faults = $2 WHERE slot = $3");
                 let query = query.bind(place.at).bind(i64::from(faults)).bind(self.slot);

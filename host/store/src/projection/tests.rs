@@ -8,10 +8,11 @@ use isobar_engine::market::*;
 use isobar_engine::order::*;
 use isobar_engine::snapshot::*;
 use isobar_engine::units::*;
+use isobar_engine::venue::RequestKind;
 use std::borrow::Cow;
 
 const SMALL: Layout = Layout { segment_bytes: 2_000, block_bytes: 300, pack: true };
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 15] = [
     "runs",
     "markets",
     "forecasts",
@@ -24,6 +25,8 @@ const TABLES: [&str; 13] = [
     "orders",
     "refusals",
     "fills",
+    "foreign_fills",
+    "notices",
     "positions",
 ];
 
@@ -142,6 +145,17 @@ fn reports() -> Vec<Report> {
             quantity: Quantity::contracts(1),
             reason: RefusalReason::StaleBook,
         },
+        Report::ForeignFill {
+            market: MarketId(1),
+            side: Side::Ask,
+            price: cents(70),
+            quantity: Quantity::contracts(2),
+            fee: Money::new(29_400),
+            position: -200,
+        },
+        Report::Notice(Notice::Proved),
+        Report::Notice(Notice::Unknown { order: order(2), request: RequestKind::Create }),
+        Report::Notice(Notice::Limits { loosened: vec!["order".to_owned()] }),
         Report::Settled { market, position: 3_700, value: Price::ONE, payout: Money::dollars(37) },
         Report::Stopped { faults: 3 },
     ]
@@ -209,12 +223,14 @@ fn a_projection_is_the_same_rebuilt_twice_and_updated_step_by_step() {
     assert_eq!(dump(&run), by_steps);
     let expected = Counts {
         inputs: 204,
-        records: 3 + 300 + 8,
+        records: 3 + 300 + 12,
         forecasts: 2,
         swaps: 1,
         decisions: 150,
         orders: 2,
         fills: 2,
+        foreign_fills: 1,
+        notices: 3,
         refusals: 2,
     };
     assert_eq!(counts, expected);
@@ -233,9 +249,21 @@ fn orders_positions_and_profit_follow_the_reports() {
     let orders =
         ask(&run, "SELECT order_id || ' ' || state || ' ' || filled || ' ' || ifnull(reason, '-') FROM orders");
     assert_eq!(orders, ["1 filled 4100 -", "2 cancelled 400 unfilled"]);
-    let position = "SELECT position || ' ' || paid || ' ' || fees || ' ' || settled || ' ' || profit FROM positions";
+    let position = "SELECT position || ' ' || paid || ' ' || fees || ' ' || settled || ' ' || profit FROM positions \
+                    WHERE market = 0";
     // 41 × 0.48 − 4 × 0.60 = 17.28 paid, 37 × 1 settled, two fees of one cent.
     assert_eq!(ask(&run, position), ["0 17280000 20000 37000000 19700000"]);
+    // Two contracts sold at 0.70 by somebody else on the account count as well, and belong to no order.
+    let foreign = "SELECT f.side || ' ' || f.price || ' ' || f.quantity || ' ' || f.fee || ' ' || p.position || ' ' || p.paid \
+                   FROM foreign_fills f JOIN positions p USING (slot, market)";
+    assert_eq!(ask(&run, foreign), ["ask 7000 200 29400 -200 -1400000"]);
+    let notices = ask(&run, "SELECT kind || ' ' || ifnull(order_id, '-') || ' ' || text FROM notices ORDER BY record");
+    let expected = [
+        "proved - the account equals the ledger",
+        "unknown 2 order 2: the outcome of Create is unknown",
+        "limits - other limits are in force, looser: order",
+    ];
+    assert_eq!(notices, expected);
     let reason = "SELECT verdict || ' ' || price || ' ' || bid || ' ' || ifnull(ask, '-') || ' ' || probability \
                   FROM reasons WHERE decision = 1 AND market = 1";
     assert_eq!(ask(&run, reason), ["take 4800 4500 - 580000"]);
