@@ -40,7 +40,7 @@ impl Storm {
     /// What goes wrong by chance with frames, in cases of a million. It holds for connections that are opened later, so it
     /// is told before the host begins.
     fn frames() -> Value {
-        json!({"drop": 100, "duplicate": 100, "reorder": 100, "delay": 50, "delay_ms": 3_000})
+        json!({"drop": 500, "duplicate": 500, "reorder": 500, "delay": 200, "delay_ms": 3_000})
     }
 
     /// Frames go wrong, requests do not: a host that begins is not told that its account cannot be read.

@@ -226,6 +226,16 @@ fn twenty_minutes_with_faults_end_equal() {
     played(&Day { seed: 1, start: "2026-11-26T14:00:00Z", beats: 20, books_every: 10, to_the_end: false });
 }
 
+/// Plays a storm of a seed (`STORM_SEED`) of so many minutes (`STORM_MINUTES`): to look into a failure, or for another one.
+#[test]
+#[ignore = "for one seed by hand"]
+fn one_storm() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
+    let Some(seed) = number("STORM_SEED") else { return eprintln!("STORM_SEED says which") };
+    let beats = number("STORM_MINUTES").unwrap_or(60);
+    played(&Day { seed: seed.into(), start: "2026-11-26T14:00:00Z", beats, books_every: 20, to_the_end: false });
+}
+
 #[test]
 #[ignore = "half an hour: make soak"]
 fn a_day_with_faults_ends_equal_after_settlement() {
