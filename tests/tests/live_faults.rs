@@ -21,9 +21,9 @@ const SLOT: &str = "patient";
 const SPEED: u32 = 60;
 /// Between two gusts, of the machine's time: a minute of the exchange's.
 const BEAT: Duration = Duration::from_secs(1);
-/// Longest that books may take to be the exchange's own when nothing is traded: three times ORDER_BOOK_STALE_SEC for what
-/// was lost last, and a connection made anew.
-const SETTLED: Duration = Duration::from_secs(10);
+/// Longest that books may take to be the exchange's own when nothing is traded. ORDER_BOOK_STALE_SEC is a second here; the
+/// rest is for an outage of twenty seconds, for connecting anew, and for a machine that is busy.
+const SETTLED: Duration = Duration::from_secs(30);
 /// How much more memory the host may hold in the last quarter of a day than in the second: a twentieth, and 8 MB for what
 /// the allocator keeps.
 const GROWTH: (u64, u64) = (20, 8 << 10);
