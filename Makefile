@@ -53,8 +53,8 @@ faults: build ## every fault at every step of an order with a death at every poi
 	@cargo build $(RELEASE) -p isobar-mutants $(ALONG)
 	@FAULTS_ONE_OF=1 FAULTS_SEEDS=$(FAULTS_SEEDS) cargo test $(RELEASE) -p isobar-tests --test faults -- --nocapture --test-threads=1
 
-soak: build ## what takes long: a hundred kills and a whole day of live trading at the simulated exchange (40 minutes)
-	@cargo test $(RELEASE) -p isobar-tests --test live -- --ignored --nocapture
+soak: build ## what takes long: a hundred kills, and whole days of live trading without and with faults (40 minutes each)
+	@cargo test $(RELEASE) -p isobar-tests --test live --test live_faults -- --ignored --nocapture
 
 models: build $(VENV)/ready ## train all models from the recordings in DATA (../shared/data); ARGS=--check compares instead
 	@$(PYTHON) models/train.py --data $(DATA) $(ARGS)

@@ -2,9 +2,12 @@
 //!
 //! The programs are those that lie beside the tests (`target/release`): `make test` builds them first.
 
+pub mod account;
+pub mod books;
 pub mod faults;
 pub mod naive;
 pub mod play;
+pub mod storm;
 pub mod venue;
 
 use serde_json::Value;

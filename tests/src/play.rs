@@ -75,6 +75,11 @@ impl Play {
         rest.split('/').next().expect("an address").to_owned()
     }
 
+    /// Number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Takes what was printed so far without waiting.
     pub fn drain(&mut self) {
         self.seen.extend(self.lines.try_iter().map(|(_, line)| line));

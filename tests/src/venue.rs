@@ -50,9 +50,14 @@ impl Venue {
         file
     }
 
+    /// Asks the exchange for something of `/sim`.
+    pub fn ask(&self, what: &str) -> Value {
+        request(&self.exchange, "GET", &format!("/sim/{what}"), "")
+    }
+
     /// What the exchange knows of our account.
     pub fn account(&self) -> Value {
-        request(&self.exchange, "GET", "/sim/accounts", "")[0].clone()
+        self.ask("accounts")[0].clone()
     }
 
     /// Tells the exchange to do something of `/sim`.

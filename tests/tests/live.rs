@@ -3,6 +3,7 @@
 use isobar_engine::event::{CancelReason, Input, Report};
 use isobar_engine::venue::Command;
 use isobar_store::{Run, SlotRecord};
+use isobar_tests::account::{equal, held, the};
 use isobar_tests::play::{Play, request};
 use isobar_tests::venue::{Venue, live, proved};
 use isobar_tests::{answer, isobar, succeed};
@@ -13,34 +14,6 @@ use std::time::{Duration, Instant};
 
 /// Beginning of a simulated morning in which all six cities trade.
 const MORNING: &str = "2026-11-26T14:00:00Z";
-
-fn the<'a>(summary: &'a Value, slot: &str) -> &'a Value {
-    let slots = summary["slots"].as_array().expect("slots");
-    slots.iter().find(|one| one["slot"] == slot).expect("the slot")
-}
-
-/// Positions that are not nothing, as the exchange tells them: contracts with two decimals, by ticker.
-fn held(account: &Value) -> BTreeMap<String, i64> {
-    let positions = account["positions"].as_object().expect("positions");
-    let units = |value: &Value| -> i64 {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        match text.split_once('.') {
-            Some((whole, part)) => format!("{whole}{part:0<2}").parse().expect("hundredths"),
-            None => text.parse().expect("hundredths"),
-        }
-    };
-    positions.iter().map(|(ticker, value)| (ticker.clone(), units(value))).filter(|(_, held)| *held != 0).collect()
-}
-
-/// The accounts of both sides are the same to $0.000001 and 1/100 contract, and nothing rests.
-fn equal(summary: &Value, slot: &str, venue: &Venue) -> (String, BTreeMap<String, i64>) {
-    let (ours, theirs) = (the(summary, slot), venue.account());
-    let positions: BTreeMap<String, i64> = serde_json::from_value(ours["positions"].clone()).expect("positions");
-    assert_eq!(positions, held(&theirs), "{theirs}");
-    assert_eq!(ours["cash"], theirs["cash"], "{theirs}");
-    assert_eq!(theirs["resting_orders"], 0, "{theirs}");
-    (ours["cash"].as_str().expect("money").to_owned(), positions)
-}
 
 fn trade_until_filled(host: &mut Play, slot: &str, fills: usize) {
     for _ in 0..fills {

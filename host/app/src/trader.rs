@@ -9,6 +9,7 @@ use crate::seat::Seat;
 use crate::slot::World;
 use crate::stages::Stages;
 use anyhow::{Context, Result};
+use isobar_engine::engine::Engine;
 use isobar_engine::event::Input;
 use isobar_engine::units::Timestamp;
 use isobar_engine::venue::Request;
@@ -40,6 +41,14 @@ pub struct Live<W> {
     pub seat: Seat<W>,
     /// Where its requests wait for their turn.
     pub gateway: Gateway,
+}
+
+/// Gives the gateway a request; a read of the account with the orders that it has to tell of.
+fn submit(gateway: &mut Gateway, now: Timestamp, request: Request, protocol: &Protocol, engine: &Engine) {
+    match request {
+        Request::ReadAccount => gateway.read_account(now, protocol, &engine.unfinished()),
+        request => gateway.submit(now, request, protocol),
+    }
 }
 
 /// Stamps, journals and applies inputs, and gives out requests only after the journals were handed over.
@@ -98,7 +107,7 @@ impl<J: Journal, W: World> Trader<J, W> {
         if let Some(Live { seat: Seat { slot, world }, gateway }) = &mut self.live {
             world.flush()?;
             for request in slot.take_requests() {
-                gateway.submit(self.last, request, &self.protocol);
+                submit(gateway, self.last, request, &self.protocol, &slot.engine);
             }
         }
         Ok(())
@@ -114,7 +123,7 @@ impl<J: Journal, W: World> Trader<J, W> {
             world.flush()?;
         }
         for request in requests {
-            gateway.submit(self.last, request, &self.protocol);
+            submit(gateway, self.last, request, &self.protocol, &slot.engine);
         }
         Ok(())
     }
@@ -147,8 +156,8 @@ impl<J: Journal, W: World> Trader<J, W> {
 
     /// Has the account read without being asked by the engine.
     pub fn read_account(&mut self) {
-        if let Some(Live { gateway, .. }) = &mut self.live {
-            gateway.submit(self.last, Request::ReadAccount, &self.protocol);
+        if let Some(Live { seat, gateway }) = &mut self.live {
+            submit(gateway, self.last, Request::ReadAccount, &self.protocol, &seat.slot.engine);
         }
     }
 

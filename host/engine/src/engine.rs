@@ -12,7 +12,7 @@ use crate::event::{Body, CancelReason, Component, Effect, Forecast, Level, Repor
 use crate::execution::{Execution, ExecutionSettings};
 use crate::ledger::Ledger;
 use crate::market::{FeeSchedule, Market, MarketId, MarketStatus, PriceRange};
-use crate::order::{OpenOrder, OrderEvent};
+use crate::order::{OpenOrder, OrderEvent, OrderId};
 use crate::reconcile::Reconciler;
 use crate::risk::Limits;
 use crate::risk::check::premium;
@@ -552,6 +552,11 @@ impl Engine {
     /// The orders of a market that are not over, first come first.
     pub fn open(&self, market: MarketId) -> impl Iterator<Item = OpenOrder> {
         self.execution.open(market)
+    }
+
+    /// The live orders that are not over, with the time at which each was sent: what a read of the account has to tell of.
+    pub fn unfinished(&self) -> Vec<(OrderId, Timestamp)> {
+        self.execution.live().map(|orders| orders.unfinished().collect()).unwrap_or_default()
     }
 
     /// How many orders of the slot are not over.

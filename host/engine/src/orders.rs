@@ -272,6 +272,11 @@ impl Orders {
         self.desks.get(market.index()).into_iter().flat_map(|desk| &desk.open).map(Life::open)
     }
 
+    /// The orders that are not over, with the time at which each was sent.
+    pub fn unfinished(&self) -> impl Iterator<Item = (OrderId, Timestamp)> {
+        self.desks.iter().flat_map(|desk| &desk.open).map(|life| (life.order().id, life.sent()))
+    }
+
     /// How many orders are not over.
     pub fn open_orders(&self) -> u32 {
         self.open

@@ -30,6 +30,11 @@ use isobar_engine::venue::Request;
 use request::{Unspoken, call, cost, rank};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// Clocks differ, and a fill may become readable after what happened later: reads reach back by so much more.
+const CLOCKS: i64 = 60 * SECOND;
+/// Orders that ended are read at least this far back, whether somebody waits for them or not.
+const ENDED: i64 = 600 * SECOND;
+
 /// How a gateway behaves. Times are nanoseconds of the run's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -202,8 +207,12 @@ pub struct Gateway {
     budget: Budget,
     backoff: Backoff,
     since: Timestamp,
+    /// Everything of the account until this moment of the venue's clock was read and handed in.
+    read_to: Timestamp,
     writes: [VecDeque<Waiting>; 3],
     reads: VecDeque<Reading>,
+    /// A read of the account that was asked for while another goes on.
+    next_account: Option<Reading>,
     replies: VecDeque<Reply>,
     flights: BTreeMap<Ticket, Flight>,
     last: u64,
@@ -221,8 +230,10 @@ impl Gateway {
             budget,
             backoff,
             since,
+            read_to: Timestamp(i64::MIN),
             writes: Default::default(),
             reads: VecDeque::new(),
+            next_account: None,
             replies: VecDeque::new(),
             flights: BTreeMap::new(),
             last: 0,
@@ -250,6 +261,7 @@ impl Gateway {
     pub fn pending(&self) -> usize {
         self.writes.iter().map(VecDeque::len).sum::<usize>()
             + self.reads.len()
+            + usize::from(self.next_account.is_some())
             + self.flights.len()
             + self.replies.len()
     }
@@ -268,13 +280,37 @@ impl Gateway {
                 let hint = placed.map_or((None, self.since), |(market, at)| (Some(*market), *at));
                 Task::Find(Finding::new(order, now, ahead, hint, &self.settings))
             }
-            Request::ReadAccount => {
-                let (fresh, settings) = (now.plus(ahead), &self.settings);
-                Task::Read(Box::new(AccountReading::new(self.since, fresh, settings.shard, settings.rounds)))
-            }
+            Request::ReadAccount => return self.read_account(now, protocol, &[]),
             _ => return self.submit_write(now, request),
         };
         self.reads.push_back(Reading { task, request, from: now, attempt: 0 });
+    }
+
+    /// Has the account read ([`Request::ReadAccount`]). `open` are the orders that are not known to be over, each with the
+    /// time at which it was sent.
+    ///
+    /// One read goes on at a time. A later question waits for its end, and stands for those that wait already: where the
+    /// venue is slow and the engine asks again and again, reads do not pile up.
+    pub fn read_account(&mut self, now: Timestamp, protocol: &Protocol, open: &[(OrderId, Timestamp)]) {
+        let fresh = now.plus(protocol.venue_ahead().unwrap_or(0));
+        let back = |to: Timestamp, by: i64| Timestamp(to.0.saturating_sub(by)).max(self.since);
+        let open = open.iter().map(|(order, sent)| (protocol.client_order_id(*order), back(*sent, CLOCKS))).collect();
+        let reading = AccountReading::new(back(self.read_to, CLOCKS), fresh, self.settings.shard, self.settings.rounds)
+            .narrowed(back(fresh, ENDED), open);
+        let reading =
+            Reading { task: Task::Read(Box::new(reading)), request: Request::ReadAccount, from: now, attempt: 0 };
+        if !self.reads_account() {
+            self.reads.push_back(reading);
+        } else if self.next_account.replace(reading).is_some() {
+            self.unsent(Request::ReadAccount, "a later question stands for it");
+        }
+    }
+
+    /// Whether a read of the account goes on.
+    fn reads_account(&self) -> bool {
+        let account = |reading: &Reading| matches!(reading.task, Task::Read(_));
+        let flying = |flight: &Flight| matches!(flight, Flight::Read(reading) if account(reading));
+        self.reads.iter().any(account) || self.flights.values().any(flying)
     }
 
     fn submit_write(&mut self, now: Timestamp, request: Request) {
@@ -389,6 +425,9 @@ impl Gateway {
     }
 
     fn poll_reads(&mut self, now: Timestamp, protocol: &Protocol) -> Option<Action> {
+        if self.next_account.is_some() && !self.reads_account() {
+            self.reads.extend(self.next_account.take());
+        }
         for index in 0..self.reads.len() {
             let reading = &mut self.reads[index];
             if reading.from > now {
@@ -440,8 +479,13 @@ impl Gateway {
     fn finish(&mut self, index: usize, protocol: &Protocol) -> Option<Action> {
         let reading = self.reads.remove(index)?;
         let Task::Read(account) = reading.task else { return None };
+        let as_of = account.as_of();
         match account.finish(|ticker| protocol.market(ticker)) {
             Ok((read, strangers)) => {
+                // What was left out is read again, once its market is listed.
+                if strangers.is_empty() {
+                    self.read_to = self.read_to.max(as_of);
+                }
                 self.strangers.extend(strangers);
                 Some(Action::Reply(Reply::Account(read)))
             }

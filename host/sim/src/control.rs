@@ -3,13 +3,16 @@
 //! Plain JSON, unsigned: whoever reaches the port may use it, so the port belongs on loopback.
 
 use crate::clock::wall;
+use crate::core::Core;
+use crate::counts::Counts;
 use crate::faults::{Fault, FaultRates};
+use crate::inspect::{FillView, OrderView};
 use crate::server::Shared;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use isobar_engine::units::{Price, Quantity, SECOND, Timestamp};
+use isobar_engine::units::{Price, Quantity, SECOND, Side, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -19,7 +22,11 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/sim/clock", get(clock))
         .route("/sim/weather", get(weather))
         .route("/sim/book/{ticker}", get(book))
+        .route("/sim/books", get(books))
         .route("/sim/accounts", get(accounts))
+        .route("/sim/orders", get(orders))
+        .route("/sim/fills", get(fills))
+        .route("/sim/counts", get(counts))
         .route("/sim/fault", post(fault))
         .route("/sim/faults", post(fault))
         .route("/sim/faults/rates", post(rates))
@@ -53,17 +60,35 @@ async fn weather(State(shared): State<Arc<Shared>>) -> Json<Value> {
     Json(venue.core.weather.iter().filter_map(|row| row.told(now)).collect())
 }
 
+/// A side of the YES book in the venue's word.
+const fn side(side: Side) -> &'static str {
+    match side {
+        Side::Bid => "bid",
+        Side::Ask => "ask",
+    }
+}
+
 fn pairs(levels: &[(Price, Quantity)]) -> Vec<[String; 2]> {
     levels.iter().map(|(price, quantity)| [price.to_string(), quantity.to_string()]).collect()
 }
 
 /// The truth about a book in YES prices, best first on both sides.
+fn told(core: &Core, ticker: &str) -> Option<Value> {
+    let (bids, asks) = core.inspect().book(ticker)?;
+    let market = &core.exchange().markets[core.exchange().find(ticker)?];
+    let (clock, status) = (market.clock, market.status(core.now()));
+    Some(json!({"ticker": ticker, "status": status, "bids": pairs(&bids), "asks": pairs(&asks), "clock": clock}))
+}
+
 async fn book(State(shared): State<Arc<Shared>>, Path(ticker): Path<String>) -> Answer {
+    told(&shared.venue().core, &ticker).map(Json).ok_or_else(|| unknown("market"))
+}
+
+/// The truth about every book, at one moment.
+async fn books(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let venue = shared.venue();
-    let (bids, asks) = venue.core.inspect().book(&ticker).ok_or_else(|| unknown("market"))?;
-    let exchange = venue.core.exchange();
-    let clock = exchange.find(&ticker).map(|market| exchange.markets[market].clock);
-    Ok(Json(json!({"ticker": ticker, "bids": pairs(&bids), "asks": pairs(&asks), "clock": clock})))
+    let markets = venue.core.inspect().markets().into_iter();
+    Json(markets.filter_map(|(ticker, _)| told(&venue.core, ticker)).collect())
 }
 
 /// Money, positions and resting orders of every account, without lag.
@@ -81,6 +106,52 @@ async fn accounts(State(shared): State<Arc<Shared>>) -> Json<Value> {
         })
     });
     Json(accounts.collect())
+}
+
+/// Every order that each account ever placed, without lag.
+async fn orders(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let venue = shared.venue();
+    let inspect = venue.core.inspect();
+    let told = |order: OrderView| {
+        json!({
+            "order_id": order.order_id,
+            "client_order_id": order.client_order_id,
+            "ticker": order.ticker,
+            "side": side(order.side),
+            "price": order.price.to_string(),
+            "initial": order.initial.to_string(),
+            "filled": order.filled.to_string(),
+            "remaining": order.remaining.to_string(),
+            "status": order.status,
+        })
+    };
+    let accounts = inspect.accounts().map(|account| inspect.orders(account).into_iter().map(told).collect::<Value>());
+    Json(accounts.collect())
+}
+
+/// Every execution of each account, without lag.
+async fn fills(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let venue = shared.venue();
+    let inspect = venue.core.inspect();
+    let told = |fill: FillView| {
+        json!({
+            "trade_id": fill.trade_id,
+            "order_id": fill.order_id,
+            "ticker": fill.ticker,
+            "side": side(fill.side),
+            "price": fill.price.to_string(),
+            "quantity": fill.quantity.to_string(),
+            "fee": fill.fee.to_string(),
+            "taker": fill.taker,
+        })
+    };
+    let accounts = inspect.accounts().map(|account| inspect.fills(account).into_iter().map(told).collect::<Value>());
+    Json(accounts.collect())
+}
+
+/// What was answered and what went wrong so far.
+async fn counts(State(shared): State<Arc<Shared>>) -> Json<Counts> {
+    Json(shared.venue().core.counts())
 }
 
 async fn fault(State(shared): State<Arc<Shared>>, Json(fault): Json<Fault>) -> Json<Value> {

@@ -5,6 +5,7 @@
 //! says when something will be. The thread and the port around it are in [`crate::server`].
 
 use crate::Error;
+use crate::counts::Counts;
 use crate::exchange::{Action, Change, Exchange, FeeChange, Halt};
 use crate::faults::{Answers, Fault, FaultRates, Mishap};
 use crate::gate::auth::{self, Keys};
@@ -92,6 +93,8 @@ pub struct Core {
     keys: Keys,
     limits: Vec<Limits>,
     answers: Answers,
+    /// Without the faults of connections that are open.
+    counts: Counts,
     seed: u64,
     unsigned_feed: bool,
     most_connections: usize,
@@ -149,6 +152,7 @@ impl Core {
             keys,
             limits: config.accounts.iter().map(|account| Limits::new(account.tier)).collect(),
             answers: Answers::new(config.rates, config.seed),
+            counts: Counts::default(),
             seed: config.seed,
             unsigned_feed: config.unsigned_feed,
             most_connections: config.connections,
@@ -221,10 +225,16 @@ impl Core {
             self.disconnect_all();
         }
         let mishap = self.answers.next(endpoint.call());
+        if let Some(mishap) = mishap {
+            self.counts.happened(mishap.name());
+        }
         if mishap.is_some_and(|mishap| !mishap.executes()) {
             return mishap.map_or_else(HttpAnswer::default, |mishap| mishap.distort(HttpAnswer::default()));
         }
-        let answer = self.execute(endpoint, request).unwrap_or_else(|refusal| refusal.answer());
+        let answered = self.execute(endpoint, request);
+        let code = answered.as_ref().err().map(Refusal::code);
+        let answer = answered.unwrap_or_else(|refusal| refusal.answer());
+        self.counts.answered(answer.status, code);
         self.flush();
         mishap.map_or(answer.clone(), |mishap| Mishap::distort(mishap, answer))
     }
@@ -291,12 +301,15 @@ impl Core {
 
     /// The client is gone.
     pub fn disconnect(&mut self, connection: ConnId) {
-        self.sessions.remove(&connection);
+        if let Some(session) = self.sessions.remove(&connection) {
+            self.counts.add(&session.trouble.happened);
+        }
     }
 
     fn disconnect_all(&mut self) {
-        for session in self.sessions.values_mut() {
+        for session in self.sessions.values_mut().filter(|session| !session.closing) {
             session.closing = true;
+            session.trouble.happened("disconnect");
         }
     }
 
@@ -446,9 +459,13 @@ impl Core {
             Fault::Disconnect => self.disconnect_all(),
             Fault::Outage { ms: lasts } => {
                 self.disconnect_all();
+                self.counts.happened("outage");
                 self.outage = Some(now.plus(ms(lasts)));
             }
             Fault::ReadLag { ms: by } => {
+                if by > 0 {
+                    self.counts.happened("read_lag");
+                }
                 self.lag = ms(by);
                 self.past.iter_mut().for_each(VecDeque::clear);
             }
@@ -461,9 +478,11 @@ impl Core {
         self.sessions.values_mut().for_each(act);
     }
 
-    /// Requests that went wrong so far by a fault.
-    pub const fn mishaps(&self) -> u64 {
-        self.answers.happened
+    /// What was answered and what went wrong so far.
+    pub fn counts(&self) -> Counts {
+        let mut counts = self.counts.clone();
+        self.sessions.values().for_each(|session| counts.add(&session.trouble.happened));
+        counts
     }
 
     /// Faults by chance from now on; connections that are open keep theirs.

@@ -9,6 +9,7 @@ use crate::trouble::FrameRates;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 /// What a request wants, as far as faults tell requests apart.
@@ -202,13 +203,11 @@ pub(crate) struct Answers {
     planned: VecDeque<(Call, Mishap, u32)>,
     pub(crate) rates: FaultRates,
     random: ChaCha8Rng,
-    /// Requests that went wrong.
-    pub(crate) happened: u64,
 }
 
 impl Answers {
     pub(crate) fn new(rates: FaultRates, seed: u64) -> Self {
-        Self { planned: VecDeque::new(), rates, random: ChaCha8Rng::seed_from_u64(seed ^ 0xfa17), happened: 0 }
+        Self { planned: VecDeque::new(), rates, random: ChaCha8Rng::seed_from_u64(seed ^ 0xfa17) }
     }
 
     pub(crate) fn plan(&mut self, on: Call, mishap: Mishap, count: u32) {
@@ -217,9 +216,7 @@ impl Answers {
 
     /// What happens to a request.
     pub(crate) fn next(&mut self, call: Call) -> Option<Mishap> {
-        let mishap = self.planned(call).or_else(|| self.by_chance());
-        self.happened += u64::from(mishap.is_some());
-        mishap
+        self.planned(call).or_else(|| self.by_chance())
     }
 
     fn planned(&mut self, call: Call) -> Option<Mishap> {
@@ -270,6 +267,17 @@ impl Answers {
 }
 
 impl Mishap {
+    /// Its name among the counts.
+    pub(crate) fn name(self) -> Cow<'static, str> {
+        match self {
+            Self::LostBefore => "lost_before".into(),
+            Self::LostAfter => "lost_after".into(),
+            Self::Late { .. } => "late".into(),
+            Self::Status { status, executed: false, .. } => format!("status {status}").into(),
+            Self::Status { status, executed: true, .. } => format!("status {status}, executed").into(),
+        }
+    }
+
     /// Whether the exchange carries the request out.
     pub(crate) const fn executes(self) -> bool {
         !matches!(self, Self::LostBefore | Self::Status { executed: false, .. })

@@ -56,8 +56,9 @@ pub struct HttpAnswer {
 }
 
 impl HttpAnswer {
-    pub(crate) fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self { status, body: body.to_string(), delivery: Delivery::Prompt }
+    pub(crate) fn json(status: u16, body: &impl serde::Serialize) -> Self {
+        let body = serde_json::to_string(body).expect("a body is text, numbers, lists and named fields");
+        Self { status, body, delivery: Delivery::Prompt }
     }
 
     pub(crate) fn text(status: u16, body: &str) -> Self {

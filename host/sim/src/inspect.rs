@@ -97,8 +97,13 @@ impl<'a> Inspect<'a> {
 
     /// Executions of an account, in their order.
     pub fn fills(&self, account: usize) -> Vec<FillView> {
+        self.fills_after(account, 0)
+    }
+
+    /// Executions of an account beyond the first `known`, in their order.
+    pub fn fills_after(&self, account: usize, known: usize) -> Vec<FillView> {
         let member = &self.0.exchange().accounts[account];
-        let fills = member.fills.iter().map(|fill| FillView {
+        let fills = member.fills.iter().skip(known).map(|fill| FillView {
             trade_id: uuid(fill.trade),
             order_id: member.orders[&fill.order].id.clone(),
             ticker: self.0.exchange().markets[fill.market].ticker.clone(),

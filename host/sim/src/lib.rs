@@ -10,6 +10,7 @@ mod candles;
 mod clock;
 mod control;
 mod core;
+mod counts;
 mod exchange;
 mod faults;
 mod gate;
@@ -34,6 +35,7 @@ mod weather_http;
 
 pub use clock::Speed;
 pub use core::{AccountConfig, ConnId, Core, CoreConfig};
+pub use counts::Counts;
 pub use faults::{Call, Fault, FaultRates, Mishap, Shape};
 pub use gate::keys::{KeyKind, NewKey, NoPublicKey, PublicKey, generate};
 pub use gate::limits::Tier;

@@ -102,6 +102,11 @@ impl Refusal {
         )
     }
 
+    /// The venue's word for it.
+    pub(crate) fn code(&self) -> &'static str {
+        self.parts().1
+    }
+
     pub(crate) fn status(&self) -> u16 {
         self.parts().0
     }

@@ -14,12 +14,13 @@ use crate::gate::limits::Charge;
 use crate::http::{HttpAnswer, HttpRequest, Query};
 use crate::refusal::Refusal;
 use orders::GroupAct;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// An answer, or why there is another.
 pub(crate) type Answered = Result<HttpAnswer, Refusal>;
 
-pub(crate) fn ok(body: &Value) -> Answered {
+pub(crate) fn ok(body: &impl Serialize) -> Answered {
     Ok(HttpAnswer::json(200, body))
 }
 

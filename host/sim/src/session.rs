@@ -493,6 +493,7 @@ impl Session {
     pub(crate) fn silence(&mut self, channel: Channel) {
         if let Some(slot) = &mut self.subscriptions[channel as usize] {
             slot.silent = true;
+            self.trouble.happened("silence");
         }
     }
 
@@ -500,6 +501,7 @@ impl Session {
     pub(crate) fn lose_next(&mut self, channel: Channel) {
         if let Some(slot) = &mut self.subscriptions[channel as usize] {
             slot.lose_next = true;
+            self.trouble.happened("gap");
         }
     }
 
@@ -524,6 +526,7 @@ impl Session {
 
     fn break_off(&mut self, channel: Channel, code: Code, now_ms: i64) {
         if let Some(ended) = self.subscriptions[channel as usize].take() {
+            self.trouble.happened(if matches!(code, Code::Overflow) { "overflow" } else { "channel_error" });
             let seq = channel.sequenced().then_some(ended.seq + 1);
             let msg = json!({"code": code as u64, "msg": code.text()});
             render::answer(&mut self.out, 0, Some((ended.sid, seq)), "error", now_ms, Some(msg));

@@ -7,7 +7,7 @@ use crate::render::Outbox;
 use crate::session::Channel;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// What happens to the next frame of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub(crate) struct Trouble {
     held: VecDeque<(Channel, Vec<u8>)>,
     swapped: Option<Vec<u8>>,
     chance: Option<Box<(ChaCha8Rng, FrameRates)>>,
+    /// Faults of the connection that took place, by kind.
+    pub(crate) happened: BTreeMap<&'static str, u64>,
 }
 
 impl Trouble {
@@ -55,8 +57,14 @@ impl Trouble {
         self.next.push_back((channel, fault));
     }
 
+    /// Counts a fault.
+    pub(crate) fn happened(&mut self, fault: &'static str) {
+        *self.happened.entry(fault).or_default() += 1;
+    }
+
     /// Holds the frames of a channel back until a moment in ms.
     pub(crate) fn delay(&mut self, channel: Channel, until_ms: i64) {
+        self.happened("delay");
         self.until[channel as usize] = self.until[channel as usize].max(until_ms);
     }
 
@@ -92,6 +100,12 @@ impl Trouble {
         let fault = fault.or_else(|| self.roll(channel, now_ms));
         let Some(frame) = out.pop() else { return };
         let waits = self.until[channel as usize] > now_ms || self.held.iter().any(|(other, _)| *other == channel);
+        match fault {
+            Some(FrameFault::Drop) => self.happened("drop"),
+            Some(FrameFault::Duplicate) => self.happened("duplicate"),
+            Some(FrameFault::Reorder) => self.happened("reorder"),
+            None => {}
+        }
         let copies = match fault {
             Some(FrameFault::Drop) => 0,
             Some(FrameFault::Duplicate) => 2,

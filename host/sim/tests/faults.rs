@@ -30,7 +30,10 @@ fn an_answer_can_be_lost_before_and_after_the_order_was_taken() {
     world.core.inject(answer(Call::Read, Mishap::Late { ms: 250 }));
     let late = world.send(0, "GET", "/portfolio/orders", "");
     assert_eq!((late.status, late.delivery), (200, Delivery::Late(250_000_000)));
-    assert_eq!(world.core.mishaps(), 3);
+    let counts = world.core.counts();
+    let faults = counts.faults.iter().map(|(name, count)| (&**name, *count)).collect::<Vec<_>>();
+    assert_eq!(faults, [("late", 1), ("lost_after", 1), ("lost_before", 1)]);
+    assert_eq!(counts.answers.get("409 order_already_exists"), Some(&1), "{counts:?}");
 }
 
 #[test]
@@ -193,7 +196,10 @@ fn chance_is_the_seeds_and_is_reported() {
             world.pass(SECOND / 10);
             out.extend(world.core.frames(reader));
         }
-        (out, world.core.mishaps(), world.core.inspect().orders(0).len())
+        let counts = world.core.counts();
+        let of_requests =
+            counts.faults.iter().filter(|(name, _)| name.starts_with("lost") || name.starts_with("status"));
+        (out, of_requests.map(|(_, count)| count).sum::<u64>(), world.core.inspect().orders(0).len())
     };
     let (first, again, other) = (play(1), play(1), play(2));
     assert!(first == again && first.0 != other.0);

@@ -669,12 +669,11 @@ impl Play {
             return;
         }
         let inspect = self.venue.core.inspect();
-        let fills = inspect.fills(HOST);
-        let new: Vec<String> = fills[self.fills..].iter().map(|fill| fill.order_id.clone()).collect();
-        self.fills = fills.len();
+        let new: Vec<String> = inspect.fills_after(HOST, self.fills).into_iter().map(|fill| fill.order_id).collect();
         if new.is_empty() {
             return;
         }
+        self.fills += new.len();
         let orders = inspect.orders(HOST);
         let left = |id: &String| orders.iter().find(|order| order.order_id == *id).map(|order| order.status);
         let steps: Vec<Option<&str>> = new.iter().map(left).collect();

@@ -237,6 +237,11 @@ impl Life {
         None
     }
 
+    /// When it was sent.
+    pub fn sent(&self) -> Timestamp {
+        self.sent
+    }
+
     /// Learns of a fill.
     pub fn fill(&mut self, quantity: Quantity, now: Timestamp) {
         self.see(now);

@@ -3,6 +3,9 @@
 //! Pure: it says what to ask next and is told the answers. The venue's reads lag its writes and are no snapshot, so a round
 //! begins by asking how new the reads are ([`AccountRead::as_of`]); what happened before that moment is in all pages that
 //! follow. Two rounds in a row that say the same, both newer than the start, are believed.
+//!
+//! What ended is read only as far back as somebody waits for it ([`AccountReading::narrowed`]): a day has tens of thousands
+//! of orders, and all of them at every read would cost more with every hour.
 
 use crate::convert;
 use crate::error::Error;
@@ -66,7 +69,12 @@ struct Round {
 /// See the module.
 #[derive(Debug)]
 pub struct AccountReading {
+    /// Fills reach back to this.
     since: Timestamp,
+    /// Orders that ended reach back to this.
+    ended_since: Timestamp,
+    /// Client ids of orders that are not known to be over, with the time from which on the venue may show them.
+    open: Vec<(String, Timestamp)>,
     /// The reads must be at least this new, by the venue's clock.
     fresh: Timestamp,
     shard: u32,
@@ -83,11 +91,18 @@ pub struct AccountReading {
 }
 
 impl AccountReading {
+    /// How new what was read is, by the venue's clock.
+    pub fn as_of(&self) -> Timestamp {
+        self.as_of
+    }
+
     /// A reading of what rests, and of what happened since `since`, that is newer than `fresh` (both by the venue's clock).
     /// Cash is that of the shard. After `most_rounds` without agreement it gives up.
     pub fn new(since: Timestamp, fresh: Timestamp, shard: u32, most_rounds: u32) -> Self {
         Self {
             since,
+            ended_since: since,
+            open: Vec::new(),
             fresh,
             shard,
             part: Part::AsOf,
@@ -103,6 +118,20 @@ impl AccountReading {
         }
     }
 
+    /// Of orders that ended, only those that were placed from `ended_since` on are read, and further back as far as one of
+    /// `open` (client ids, each with a time before which it was not placed) is not among those that rest.
+    pub fn narrowed(mut self, ended_since: Timestamp, open: Vec<(String, Timestamp)>) -> Self {
+        (self.ended_since, self.open) = (ended_since, open);
+        self
+    }
+
+    /// What rests is read: whatever else is open has ended, and is looked for among what did.
+    fn reach_back(&mut self) {
+        let resting: BTreeSet<&str> = self.now.orders.values().map(|order| order.client_order_id.as_str()).collect();
+        let ended = self.open.iter().filter(|(client, _)| !resting.contains(client.as_str()));
+        self.ended_since = ended.map(|(_, placed)| *placed).chain([self.ended_since]).min().expect("at least one");
+    }
+
     /// What to do next. Asked again without an answer between, it says the same.
     pub fn next(&mut self, now: Timestamp) -> Step {
         if let Some(error) = self.failed.take() {
@@ -111,11 +140,11 @@ impl AccountReading {
         if let Some(wait) = self.wait.filter(|wait| *wait > now) {
             return Step::Wait(wait);
         }
-        let since = self.since.0.div_euclid(SECOND);
+        let (since, ended_since) = (self.since.0.div_euclid(SECOND), self.ended_since.0.div_euclid(SECOND));
         let (path, query) = match self.part {
             Part::AsOf => ("/exchange/user_data_timestamp", String::new()),
             Part::Resting => ("/portfolio/orders", format!("status=resting&{PAGE}")),
-            Part::Recent => ("/portfolio/orders", format!("min_ts={since}&{PAGE}")),
+            Part::Recent => ("/portfolio/orders", format!("min_ts={ended_since}&{PAGE}")),
             Part::Fills => ("/portfolio/fills", format!("min_ts={since}&{PAGE}")),
             Part::Positions => ("/portfolio/positions", PAGE.to_owned()),
             Part::Balance => ("/portfolio/balance", String::new()),
@@ -156,6 +185,9 @@ impl AccountReading {
                 self.now.orders.extend(page.orders.into_iter().map(|order| (order.order_id.clone(), order)));
                 let next = if self.part == Part::Resting { Part::Recent } else { Part::Fills };
                 self.page("/portfolio/orders", page.cursor, next)?;
+                if self.part == Part::Recent && self.pages == 0 {
+                    self.reach_back();
+                }
             }
             Part::Fills => {
                 let page: wire::FillsBody = read("/portfolio/fills", body)?;
@@ -254,7 +286,7 @@ impl AccountReading {
             positions,
             orders,
             fills: fills.into_iter().map(|(_, id, fill)| (id, fill)).collect(),
-            since: self.since,
+            since: self.since.max(self.ended_since),
             as_of: self.as_of,
         };
         Ok((read, strangers))

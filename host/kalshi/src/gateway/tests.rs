@@ -506,6 +506,60 @@ fn a_read_of_the_account_waits_for_reads_that_are_newer_than_the_question() {
     assert_eq!(account.map(|account| account.orders.len()), Some(1));
 }
 
+#[test]
+fn reads_of_the_account_do_not_pile_up() {
+    let mut world = World::new(PLENTY);
+    world.run(1);
+    // The venue's reads stay behind, and the engine asks again and again.
+    world.venue.lag = 100 * SECOND;
+    for _ in 0..20 {
+        world.submit(Request::ReadAccount);
+        world.run(3);
+        assert!(world.gateway.pending() <= 2, "one goes on, one waits: {}", world.gateway.pending());
+    }
+    world.venue.lag = 0;
+    world.run(60);
+    assert_eq!(world.gateway.pending(), 0);
+    assert_eq!(world.reports.len(), 20, "each question has an end");
+    let accounts = world.reports.iter().filter(|body| matches!(body, Body::Account(_))).count();
+    assert_eq!(accounts, 2, "the read that went on and the last that was asked for");
+}
+
+#[test]
+fn a_read_of_the_account_reaches_back_no_further_than_somebody_waits_for() {
+    let mut world = World::new(PLENTY);
+    world.run(1);
+    let begin = world.now;
+    (1..=3).for_each(|order| world.submit(create(order)));
+    world.run(3_000);
+    let since = |world: &mut World| -> Vec<(String, i64)> {
+        let seconds = |query: &str| query.split('&').find_map(|pair| pair.strip_prefix("min_ts=")?.parse().ok());
+        let reads = world.sent.drain(..).filter_map(|sent| Some((sent.path.clone(), seconds(&sent.query)?)));
+        let reads = reads.map(|(path, at): (String, i64)| (path, at - START / SECOND));
+        reads.collect()
+    };
+    let read = |world: &mut World, open: &[(OrderId, Timestamp)]| {
+        world.sent.clear();
+        world.gateway.read_account(world.now, &world.protocol, open);
+        world.run(10);
+        let mut reads = since(world);
+        reads.dedup();
+        reads.truncate(2);
+        reads
+    };
+    let (orders, fills) = ("/trade-api/v2/portfolio/orders".to_owned(), "/trade-api/v2/portfolio/fills".to_owned());
+    // All three rest: what ended is of no interest. Nothing was read before, so fills are wanted from the beginning.
+    let open = [1, 2, 3].map(|order| (OrderId(order), begin));
+    assert_eq!(read(&mut world, &open), [(orders.clone(), 3_001 - 600), (fills.clone(), 0)]);
+    // One ended and nobody was told: it is looked for where it began. Fills were read until a moment ago.
+    world.venue.orders[1]["status"] = json!("canceled");
+    world.venue.shown.push((world.now, world.venue.orders.clone()));
+    let begun = begin.0.div_euclid(SECOND) - START / SECOND;
+    let [of_orders, of_fills] = &read(&mut world, &open)[..] else { panic!("two reads") };
+    assert_eq!(of_orders, &(orders, (begun - 60).max(0)));
+    assert!(of_fills.0 == fills && (3_001 - 60..3_001).contains(&of_fills.1), "{of_fills:?}");
+}
+
 fn faults() -> impl Strategy<Value = Vec<Fault>> {
     let fault = prop_oneof![
         6 => Just(Fault::Nothing),

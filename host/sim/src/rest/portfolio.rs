@@ -15,6 +15,7 @@ use crate::refusal::Refusal;
 use crate::render::{micros, rfc3339};
 use crate::trading::{Account, Fill, Holding, Order, Settlement};
 use isobar_engine::units::{Money, Price, Quantity, Side};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -208,43 +209,85 @@ pub(crate) fn settlements(core: &Core, account: &Account, query: &Query) -> Answ
     ok(&json!({"cursor": cursor, "settlements": settlements}))
 }
 
-pub(crate) fn order_json(order: &Order, account: &Account, exchange: &Exchange) -> Value {
-    let (outcome, book_side) = direction(order.side);
-    let mut body = json!({
-        "order_id": order.id,
-        "user_id": account.user,
-        "client_order_id": order.client_order_id,
-        "ticker": exchange.markets[order.market].ticker,
-        // The legacy pair speaks of the YES leg: an ask sells YES.
-        "side": "yes",
-        "action": if order.side == Side::Bid { "buy" } else { "sell" },
-        "outcome_side": outcome,
-        "book_side": book_side,
-        "type": "limit",
-        "status": order.status.word(),
-        "yes_price_dollars": order.price.to_string(),
-        "no_price_dollars": order.price.complement().to_string(),
-        "fill_count_fp": order.filled.to_string(),
-        "remaining_count_fp": order.remaining.to_string(),
-        "initial_count_fp": order.initial.to_string(),
-        "taker_fill_cost_dollars": order.taker_cost.to_string(),
-        "maker_fill_cost_dollars": order.maker_cost.to_string(),
-        "taker_fees_dollars": order.taker_fees.to_string(),
-        "maker_fees_dollars": order.maker_fees.to_string(),
-        "created_time": micros(order.created),
-        "last_update_time": micros(order.updated),
-        "self_trade_prevention_type": order.self_trade.word(),
-        "cancel_order_on_pause": order.cancel_on_pause,
-        "subaccount_number": 0,
-        "exchange_index": 0,
-    });
-    if let Some(at) = order.expires {
-        body["expiration_time"] = rfc3339(seconds(at)).into();
+/// An order as reads show it. Written without a tree of values between: a host reads all its orders again and again.
+#[derive(Serialize)]
+struct OrderBody<'a> {
+    order_id: &'a str,
+    user_id: &'a str,
+    client_order_id: &'a str,
+    ticker: &'a str,
+    /// The legacy pair speaks of the YES leg: an ask sells YES.
+    side: &'static str,
+    action: &'static str,
+    outcome_side: &'static str,
+    book_side: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    status: &'static str,
+    yes_price_dollars: String,
+    no_price_dollars: String,
+    fill_count_fp: String,
+    remaining_count_fp: String,
+    initial_count_fp: String,
+    taker_fill_cost_dollars: String,
+    maker_fill_cost_dollars: String,
+    taker_fees_dollars: String,
+    maker_fees_dollars: String,
+    created_time: String,
+    last_update_time: String,
+    self_trade_prevention_type: &'static str,
+    cancel_order_on_pause: bool,
+    subaccount_number: u8,
+    exchange_index: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiration_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_group_id: Option<&'a str>,
+}
+
+fn order_body<'a>(order: &'a Order, account: &'a Account, exchange: &'a Exchange) -> OrderBody<'a> {
+    let (outcome_side, book_side) = direction(order.side);
+    let group = order.group.and_then(|group| account.groups.get(&group));
+    OrderBody {
+        order_id: &order.id,
+        user_id: &account.user,
+        client_order_id: &order.client_order_id,
+        ticker: &exchange.markets[order.market].ticker,
+        side: "yes",
+        action: if order.side == Side::Bid { "buy" } else { "sell" },
+        outcome_side,
+        book_side,
+        kind: "limit",
+        status: order.status.word(),
+        yes_price_dollars: order.price.to_string(),
+        no_price_dollars: order.price.complement().to_string(),
+        fill_count_fp: order.filled.to_string(),
+        remaining_count_fp: order.remaining.to_string(),
+        initial_count_fp: order.initial.to_string(),
+        taker_fill_cost_dollars: order.taker_cost.to_string(),
+        maker_fill_cost_dollars: order.maker_cost.to_string(),
+        taker_fees_dollars: order.taker_fees.to_string(),
+        maker_fees_dollars: order.maker_fees.to_string(),
+        created_time: micros(order.created),
+        last_update_time: micros(order.updated),
+        self_trade_prevention_type: order.self_trade.word(),
+        cancel_order_on_pause: order.cancel_on_pause,
+        subaccount_number: 0,
+        exchange_index: 0,
+        expiration_time: order.expires.map(|at| rfc3339(seconds(at))),
+        order_group_id: group.map(|group| group.id.as_str()),
     }
-    if let Some(group) = order.group.and_then(|group| account.groups.get(&group)) {
-        body["order_group_id"] = group.id.clone().into();
-    }
-    body
+}
+
+#[derive(Serialize)]
+struct OrdersBody<'a> {
+    cursor: String,
+    orders: Vec<OrderBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct OneOrderBody<'a> {
+    order: OrderBody<'a>,
 }
 
 pub(crate) fn orders(core: &Core, account: &Account, query: &Query) -> Answered {
@@ -259,13 +302,13 @@ pub(crate) fn orders(core: &Core, account: &Account, query: &Query) -> Answered 
             && events.as_ref().is_none_or(|events| events.contains(&market.event))
     };
     let orders = account.orders.iter().rev().filter(|(_, order)| wanted(order));
-    let (orders, cursor) = page.falling(orders.map(|(number, order)| (*number, order_json(order, account, exchange))));
-    ok(&json!({"cursor": cursor, "orders": orders}))
+    let (orders, cursor) = page.falling(orders.map(|(number, order)| (*number, order_body(order, account, exchange))));
+    ok(&OrdersBody { cursor, orders })
 }
 
 pub(crate) fn order(core: &Core, account: &Account, id: &str) -> Answered {
     let order = account.find(id).ok_or(Refusal::NotFound)?;
-    ok(&json!({"order": order_json(order, account, core.exchange())}))
+    ok(&OneOrderBody { order: order_body(order, account, core.exchange()) })
 }
 
 /// Queue positions are the engine's and never lag.

@@ -65,6 +65,9 @@ impl Bulk {
     }
 
     /// Inserts everything that was gathered.
+    ///
+    /// Only the statement of full size is kept for the next time. One of every other size would be kept too, a hundred of
+    /// them, half a megabyte each.
     pub(super) async fn write(self, connection: &mut SqliteConnection, slot: &str) -> Result<()> {
         for rows in self.decisions.chunks(ROWS) {
             let mut query = QueryBuilder::new(
@@ -76,7 +79,7 @@ impl Bulk {
                 values.push_bind(int(row.takes as u64)).push_bind(int(row.quotes as u64));
                 values.push_bind(row.fault.clone());
             });
-            query.build().execute(&mut *connection).await?;
+            query.build().persistent(rows.len() == ROWS).execute(&mut *connection).await?;
         }
         for rows in self.reasons.chunks(ROWS) {
             let mut query = QueryBuilder::new(
@@ -97,7 +100,7 @@ impl Bulk {
                 }
                 values.push_bind(seen.position);
             });
-            query.build().execute(&mut *connection).await?;
+            query.build().persistent(rows.len() == ROWS).execute(&mut *connection).await?;
         }
         Ok(())
     }
