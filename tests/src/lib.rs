@@ -5,6 +5,7 @@
 pub mod faults;
 pub mod naive;
 pub mod play;
+pub mod truth;
 pub mod venue;
 
 use serde_json::Value;

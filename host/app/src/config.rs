@@ -67,6 +67,8 @@ pub struct Venue {
     pub key: Option<Key>,
     /// The exchange is `isobar sim`: its clock is taken over.
     pub simulated: bool,
+    /// Connections that are held to the venue's feed, merged into one: 1 or 2.
+    pub sockets: usize,
 }
 
 /// The key of an account at the venue.
@@ -286,6 +288,7 @@ struct RawVenue {
     websocket: Option<Spanned<String>>,
     series: Option<Spanned<Vec<String>>>,
     simulated: Option<bool>,
+    sockets: Option<Spanned<usize>>,
     key_id: Option<Spanned<String>>,
     key_file: Option<PathBuf>,
     key_variable: Option<String>,
@@ -464,6 +467,11 @@ impl Source<'_> {
             }
         };
         let simulated = raw.simulated.unwrap_or(false);
+        let sockets = match raw.sockets {
+            None => 1,
+            Some(sockets) if (1..=2).contains(sockets.get_ref()) => sockets.into_inner(),
+            Some(sockets) => return Err(Problem::new(sockets.span().start, "venue.sockets is 1 or 2")),
+        };
         let sources = [
             raw.key_file.map(|file| KeySource::File(self.path(Some(file), ""))),
             raw.key_variable.map(KeySource::Variable),
@@ -480,7 +488,7 @@ impl Source<'_> {
             }
         };
         let Some(series) = raw.series else {
-            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec(), key, simulated });
+            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec(), key, simulated, sockets });
         };
         let at = series.span().start;
         let series = series.into_inner();
@@ -497,7 +505,7 @@ impl Source<'_> {
                 return Err(Problem::new(at, format!("venue.series names {name} twice")));
             }
         }
-        Ok(Venue { addresses, series, key, simulated })
+        Ok(Venue { addresses, series, key, simulated, sockets })
     }
 
     fn feed(&self, raw: RawFeed) -> Result<Feed, Problem> {

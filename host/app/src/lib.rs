@@ -33,6 +33,7 @@ mod screen;
 mod seat;
 mod sim;
 mod slot;
+mod sockets;
 mod stages;
 mod summary;
 mod trader;

@@ -39,7 +39,13 @@ fn the_example_says_what_is_documented() {
         parameters: [("MARGIN", "0.03"), ("QUOTE_CONTRACTS", "10")].map(named).into(),
     };
     let documented = Config {
-        venue: Venue { addresses: None, series: SERIES.map(str::to_owned).to_vec(), key: None, simulated: false },
+        venue: Venue {
+            addresses: None,
+            series: SERIES.map(str::to_owned).to_vec(),
+            key: None,
+            simulated: false,
+            sockets: 1,
+        },
         feed: Feed { use_yes_price: true, stale_after: 60 * SECOND, stale_by_last_change: false },
         weather: Weather {
             sources: [SourceKind::OpenMeteo, SourceKind::NwsObservations, SourceKind::NwsClimateReports]
