@@ -8,6 +8,7 @@ pub mod faults;
 pub mod naive;
 pub mod play;
 pub mod storm;
+pub mod truth;
 pub mod venue;
 
 use serde_json::Value;

@@ -318,6 +318,30 @@ fn quotes_are_pulled_where_a_subscription_falls_silent_while_its_connection_answ
 }
 
 #[test]
+fn live_trading_over_two_sockets_outlives_the_loss_of_either() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let venue = Venue::start(folder.path(), &["--speed", "60", "--tier", "prestige", "--start", MORNING]);
+    let config = venue.config(folder.path(), "patient");
+    let text = std::fs::read_to_string(&config).expect("written").replacen("[venue]\n", "[venue]\nsockets = 2\n", 1);
+    std::fs::write(&config, text).expect("written");
+    let mut host = live(&config);
+    proved(&mut host);
+    for _ in 0..4 {
+        trade_until_filled(&mut host, "patient", 2);
+        venue.tell("fault", &json!({"kind": "disconnect_one"}));
+        host.wait("connection", |line| line["text"].as_str().is_some_and(|text| text.starts_with("connected to")));
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let unproved = host.seen.iter().filter(|line| line["type"] == "notice" && line["notice"] == "Unproved").count();
+    assert_eq!(unproved, 0, "the other socket went on hearing of the account");
+    let summary = host.interrupt();
+    let (cash, positions) = equal(&summary, "patient", &venue);
+    println!("{} fills, cash {cash}, {} positions", the(&summary, "patient")["fills"], positions.len());
+    assert_eq!(the(&summary, "patient")["fills"], venue.account()["fills"], "each fill once");
+    replays(folder.path(), "live-1");
+}
+
+#[test]
 #[ignore = "half an hour: make soak"]
 fn a_whole_city_day_at_sixty_times_its_pace_ends_equal_after_settlement() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -71,6 +71,8 @@ pub struct Venue {
     /// Time between two comparisons of streamed books with the venue's REST books, in the machine's time; nothing where
     /// they are not compared.
     pub audit: Option<Duration>,
+    /// Connections that are held to the venue's feed, merged into one: 1 or 2.
+    pub sockets: usize,
 }
 
 /// The key of an account at the venue.
@@ -298,6 +300,7 @@ struct RawVenue {
     series: Option<Spanned<Vec<String>>>,
     simulated: Option<bool>,
     audit_sec: RawNumber,
+    sockets: Option<Spanned<usize>>,
     key_id: Option<Spanned<String>>,
     key_file: Option<PathBuf>,
     key_variable: Option<String>,
@@ -476,6 +479,11 @@ impl Source<'_> {
             }
         };
         let simulated = raw.simulated.unwrap_or(false);
+        let sockets = match raw.sockets {
+            None => 1,
+            Some(sockets) if (1..=2).contains(sockets.get_ref()) => sockets.into_inner(),
+            Some(sockets) => return Err(Problem::new(sockets.span().start, "venue.sockets is 1 or 2")),
+        };
         let sources = [
             raw.key_file.map(|file| KeySource::File(self.path(Some(file), ""))),
             raw.key_variable.map(KeySource::Variable),
@@ -495,7 +503,7 @@ impl Source<'_> {
         let audit = self.number("venue.audit_sec", &raw.audit_sec, audit)?.unsigned_abs();
         let audit = (audit > 0).then(|| Duration::from_nanos(audit));
         let Some(series) = raw.series else {
-            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec(), key, simulated, audit });
+            return Ok(Venue { addresses, series: SERIES.map(str::to_owned).to_vec(), key, simulated, audit, sockets });
         };
         let at = series.span().start;
         let series = series.into_inner();
@@ -512,7 +520,7 @@ impl Source<'_> {
                 return Err(Problem::new(at, format!("venue.series names {name} twice")));
             }
         }
-        Ok(Venue { addresses, series, key, simulated, audit })
+        Ok(Venue { addresses, series, key, simulated, audit, sockets })
     }
 
     fn feed(&self, raw: RawFeed) -> Result<Feed, Problem> {

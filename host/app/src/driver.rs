@@ -8,6 +8,7 @@ use crate::message::Message;
 use crate::registry::Registry;
 use crate::screen::Screen;
 use crate::seat::{Running, Seat};
+use crate::sockets::Sockets;
 use crate::stages::Stages;
 use crate::trader::{Live, Trader};
 use anyhow::{Context, Result};
@@ -15,7 +16,6 @@ use isobar_engine::event::{Input, Opening};
 use isobar_engine::market::Market;
 use isobar_engine::units::{SECOND, Timestamp};
 use isobar_engine::venue::{Command, Request};
-use isobar_kalshi::backoff::Backoff;
 use isobar_kalshi::feed::{Feed, FeedEvent};
 use isobar_kalshi::gateway::{Answer, Link, Lost, Ticket};
 use isobar_kalshi::protocol::{Protocol, Transmit};
@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::JoinSet;
 
-/// Most frames taken from the socket before the inbox and the clock are looked at.
+/// Most frames taken from a socket before the inbox, the clock and the other socket are looked at.
 const BURST: usize = 512;
 
 /// Ticks come each second of the run's clock, but never closer than this in the machine's time: a day played a thousand
@@ -39,9 +39,6 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Longest that a live slot may take to pull its orders at the end of a run.
 const WIND: Duration = Duration::from_secs(20);
-
-/// First and longest wait between two attempts to connect, nanoseconds.
-const RETRY: (i64, i64) = (SECOND / 2, 10 * SECOND);
 
 /// A connection for orders on which nothing was sent for so long is kept warm.
 const WARM_AFTER: Duration = Duration::from_secs(5);
@@ -64,10 +61,7 @@ pub struct Driver {
     listings: Listings,
     websocket: String,
     use_yes_price: bool,
-    feed: Option<Feed>,
-    connection: u32,
-    attempts: u32,
-    backoff: Backoff,
+    sockets: Sockets,
     inbox: Receiver<Message>,
     sender: Sender<Message>,
     look_again: Arc<Notify>,
@@ -90,9 +84,10 @@ pub enum Beginning {
     Resumed {
         protocol: Box<Protocol>,
         registry: Registry,
-        /// The last connection, and whether it was open when the process died.
+        /// Number of the last connection.
         connection: u32,
-        connected: bool,
+        /// Connections that were open when the process died.
+        open: Vec<u32>,
         /// Time of the last input.
         last: Timestamp,
         /// Requests whose answers are lost.
@@ -112,6 +107,8 @@ pub struct Parts {
     pub stages: Option<Stages>,
     pub listings: Listings,
     pub websocket: String,
+    /// How many connections of the feed are held, each enough by itself.
+    pub sockets: usize,
     pub use_yes_price: bool,
     pub inbox: Receiver<Message>,
     pub sender: Sender<Message>,
@@ -131,6 +128,7 @@ impl Driver {
             stages,
             listings,
             websocket,
+            sockets,
             use_yes_price,
             inbox,
             sender,
@@ -144,9 +142,10 @@ impl Driver {
                 let trader = Trader::new(journal, Protocol::new(), Timestamp(0), live);
                 (trader, Registry::default(), 0, vec![Input::Opening(opening)])
             }
-            Beginning::Resumed { protocol, registry, connection, connected, last, awaiting } => {
+            Beginning::Resumed { protocol, registry, connection, open, last, awaiting } => {
                 let reason = "the host was killed".to_owned();
-                let gone = connected.then(|| Input::Disconnected { connection, reason: reason.clone() });
+                let gone = |connection| Input::Disconnected { connection, reason: reason.clone() };
+                let gone: Vec<Input<'_>> = open.into_iter().map(gone).collect();
                 let lost = |request| Input::Unanswered { request, sent: true, reason: reason.clone() };
                 let first = gone.into_iter().chain(awaiting.into_iter().map(lost)).collect();
                 (Trader::new(journal, *protocol, last, live), registry, connection, first)
@@ -160,10 +159,7 @@ impl Driver {
             listings,
             websocket,
             use_yes_price,
-            feed: None,
-            connection,
-            attempts: 0,
-            backoff: Backoff::new(RETRY.0, RETRY.1, Clock::machine().0.unsigned_abs()),
+            sockets: Sockets::new(sockets, connection, Clock::machine().0.unsigned_abs()),
             inbox,
             sender,
             look_again,
@@ -190,7 +186,7 @@ impl Driver {
     /// Runs until it is told to stop, or the journal fails. Gives the live slot back.
     pub async fn run(mut self) -> Result<Option<Seat>> {
         if !self.registry.markets().is_empty() {
-            self.connect();
+            self.connect_all();
         }
         let mut tick = Box::pin(tokio::time::sleep(self.until_tick()));
         loop {
@@ -208,7 +204,7 @@ impl Driver {
                     self.tick()?;
                     tick.as_mut().reset(tokio::time::Instant::now() + self.until_tick());
                 }
-                event = next(&mut self.feed) => self.burst(event)?,
+                (socket, connection, event) = self.sockets.next() => self.burst(socket, connection, event)?,
                 Some(done) = self.flights.join_next() => {
                     let (ticket, outcome) = done.context("a request panicked")?;
                     self.trader.answered(self.clock.now(), ticket, outcome)?;
@@ -321,33 +317,36 @@ impl Driver {
         self.clock.wall_until(next).max(TICK_AT_LEAST)
     }
 
-    /// Takes what the socket holds without waiting, up to a bound.
-    fn burst(&mut self, first: FeedEvent) -> Result<()> {
+    /// Takes what a socket holds without waiting, up to a bound.
+    fn burst(&mut self, socket: usize, connection: u32, first: FeedEvent) -> Result<()> {
         let mut event = first;
         let mut left = BURST;
         loop {
-            let connection = self.connection;
             if let Some(stages) = &mut self.trader.stages {
                 stages.read();
             }
             match event {
                 FeedEvent::Text(text) => self.input(&Input::Frame { connection, text: &text })?,
                 FeedEvent::Pong => self.input(&Input::Pong { connection })?,
-                FeedEvent::Closed(reason) => return self.disconnected(reason),
+                FeedEvent::Closed(reason) => return self.disconnected(socket, reason),
             }
             left -= 1;
-            match self.feed.as_mut().filter(|_| left > 0).and_then(Feed::try_next) {
+            if left == 0 {
+                return Ok(());
+            }
+            match self.sockets.try_next(socket) {
                 Some(next) => event = next,
                 None => return Ok(()),
             }
         }
     }
 
-    fn disconnected(&mut self, reason: String) -> Result<()> {
-        self.feed = None;
-        self.screen.note(&format!("the feed is gone: {reason}"));
-        self.input(&Input::Disconnected { connection: self.connection, reason })?;
-        self.connect();
+    fn disconnected(&mut self, socket: usize, reason: String) -> Result<()> {
+        if let Some(connection) = self.sockets.closed(socket) {
+            self.screen.note(&format!("the feed is gone: {reason}"));
+            self.input(&Input::Disconnected { connection, reason })?;
+            self.connect(socket);
+        }
         Ok(())
     }
 
@@ -361,7 +360,7 @@ impl Driver {
                     self.input(&Input::Listed(news))?;
                 }
                 if first && !self.registry.markets().is_empty() {
-                    self.connect();
+                    self.connect_all();
                 }
                 Ok(())
             }
@@ -385,30 +384,29 @@ impl Driver {
             Message::Exchange(status) => self.input(&Input::Exchange(status)),
             Message::Command(command) => self.input(&Input::Command(command)),
             Message::Resync(market) => self.input(&Input::Resync(market)),
-            Message::Linked(Ok(feed)) => {
-                self.attempts = 0;
-                self.connection += 1;
-                self.feed = Some(*feed);
+            Message::Linked { socket, feed: Ok(feed) } => {
+                let connection = self.sockets.opened(socket, *feed);
                 self.screen.note(&format!("connected to {}", self.websocket));
-                let (connection, use_yes_price) = (self.connection, self.use_yes_price);
-                self.input(&Input::Connected { connection, use_yes_price, observed: false, private: false })
+                // Every socket hears of the account: what is told twice changes nothing.
+                let (use_yes_price, private) = (self.use_yes_price, self.trader.live.is_some());
+                self.input(&Input::Connected { connection, use_yes_price, observed: false, private })
             }
-            Message::Linked(Err(reason)) => {
+            Message::Linked { socket, feed: Err(reason) } => {
                 self.screen.note(&format!("cannot connect: {reason}"));
-                self.connect();
+                self.connect(socket);
                 Ok(())
             }
             Message::Stop => self.end(),
         }
     }
 
-    /// Connects in the background, later after each failure.
-    fn connect(&mut self) {
-        let wait = match self.attempts {
-            0 => Duration::ZERO,
-            attempts => Duration::from_nanos(self.backoff.wait_after(attempts - 1).unsigned_abs()),
-        };
-        self.attempts += 1;
+    fn connect_all(&mut self) {
+        (0..self.sockets.len()).for_each(|socket| self.connect(socket));
+    }
+
+    /// Connects a socket in the background, later after each failure.
+    fn connect(&mut self, socket: usize) {
+        let wait = self.sockets.attempt(socket);
         let (sender, url) = (self.sender.clone(), self.websocket.clone());
         let credentials = self.credentials.clone();
         tokio::spawn(async move {
@@ -418,40 +416,45 @@ impl Driver {
             let signed = credentials.map(|credentials| credentials.sign(Clock::machine(), "GET", path));
             let headers = signed.as_ref().map(Headers::pairs);
             let headers = headers.as_ref().map_or(&[][..], |pairs| &pairs[..]);
-            let linked = Feed::connect(&url, headers, HANDSHAKE).await.map(Box::new).map_err(|error| error.to_string());
+            let feed = Feed::connect(&url, headers, HANDSHAKE).await.map(Box::new).map_err(|error| error.to_string());
             // The driver that would hear of it may have ended.
-            let _ = sender.send(Message::Linked(linked)).await;
+            let _ = sender.send(Message::Linked { socket, feed }).await;
         });
     }
 
     /// Does what the protocol core asked for.
     async fn act(&mut self) -> Result<()> {
         for transmit in std::mem::take(&mut self.trader.transmit) {
-            let mine = |connection| connection == self.connection;
-            let result = match (&mut self.feed, transmit) {
-                (Some(feed), Transmit::Text { connection, text }) if mine(connection) => feed.send_text(text).await,
-                (Some(feed), Transmit::Ping { connection }) if mine(connection) => feed.ping().await,
-                (Some(_), Transmit::Reconnect { connection, reason }) if mine(connection) => {
-                    self.disconnected(format!("given up: {reason:?}"))?;
-                    Ok(())
-                }
-                // Fills from before the private channel listened are only in the account.
-                (_, Transmit::Reconcile { .. }) => {
-                    self.trader.read_account();
-                    Ok(())
-                }
-                (_, Transmit::Relist { .. }) => {
-                    self.look_again.notify_one();
-                    Ok(())
-                }
-                // Meant for a connection that is gone.
-                _ => Ok(()),
+            let (Transmit::Text { connection, .. }
+            | Transmit::Ping { connection }
+            | Transmit::Reconnect { connection, .. }) = transmit
+            else {
+                self.read_again(&transmit);
+                continue;
             };
-            if let Err(error) = result {
-                self.disconnected(error.to_string())?;
+            // What is meant for a connection that is gone is dropped.
+            let Some((socket, feed)) = self.sockets.find(connection) else { continue };
+            let result = match transmit {
+                Transmit::Text { text, .. } => feed.send_text(text).await.map_err(|error| error.to_string()),
+                Transmit::Ping { .. } => feed.ping().await.map_err(|error| error.to_string()),
+                Transmit::Reconnect { reason, .. } => Err(format!("given up: {reason:?}")),
+                Transmit::Relist { .. } | Transmit::Reconcile { .. } => Ok(()),
+            };
+            if let Err(reason) = result {
+                self.disconnected(socket, reason)?;
             }
         }
         Ok(())
+    }
+
+    /// Reads over REST what the feed does not tell.
+    fn read_again(&mut self, transmit: &Transmit) {
+        match transmit {
+            // Fills from before the private channel listened are only in the account.
+            Transmit::Reconcile { .. } => self.trader.read_account(),
+            Transmit::Relist { .. } => self.look_again.notify_one(),
+            Transmit::Text { .. } | Transmit::Ping { .. } | Transmit::Reconnect { .. } => {}
+        }
     }
 }
 
@@ -459,14 +462,6 @@ impl Driver {
 async fn until(wake: Option<tokio::time::Instant>) {
     match wake {
         Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The next event of the feed; never, where there is no feed.
-async fn next(feed: &mut Option<Feed>) -> FeedEvent {
-    match feed {
-        Some(feed) => feed.next().await,
         None => std::future::pending().await,
     }
 }

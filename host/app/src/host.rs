@@ -198,7 +198,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
             protocol: Box::new(driver),
             registry: resumed.registry,
             connection: resumed.connection,
-            connected: resumed.connected,
+            open: resumed.open,
             last: resumed.last,
             awaiting: resumed.awaiting,
         };
@@ -235,6 +235,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
         stages: stages.map(|file| Stages::new(file.to_owned())),
         listings: Arc::clone(&listings),
         websocket: venue.websocket.clone(),
+        sockets: config.venue.sockets,
         use_yes_price: config.feed.use_yes_price,
         inbox,
         sender: sender.clone(),

@@ -34,6 +34,7 @@ mod screen;
 mod seat;
 mod sim;
 mod slot;
+mod sockets;
 mod stages;
 mod summary;
 mod trader;

@@ -30,8 +30,8 @@ pub enum Message {
     Command(Command),
     /// The live slot is told something.
     Slot(Order),
-    /// An attempt to connect is over.
-    Linked(Result<Box<Feed>, String>),
+    /// An attempt to connect a socket of the feed is over.
+    Linked { socket: usize, feed: Result<Box<Feed>, String> },
     /// End the run in order.
     Stop,
 }

@@ -28,9 +28,10 @@ pub struct Resumed {
     /// Two protocol cores in the same state: the driver's and the follower's.
     pub protocols: [Protocol; 2],
     pub registry: Registry,
-    /// Number of the last connection, and whether it was open.
+    /// Number of the last connection.
     pub connection: u32,
-    pub connected: bool,
+    /// Connections that were open.
+    pub open: Vec<u32>,
     /// Time of the last input.
     pub last: Timestamp,
     /// Requests of the live slot whose answers are lost.
@@ -60,15 +61,18 @@ pub fn resume(
     let mut reader = run.read_feed()?;
     let mut protocols = [Protocol::new(), Protocol::new()];
     let mut registry = Registry::default();
-    let (mut opening, mut connection, mut connected) = (None::<Opening>, 0, false);
+    let (mut opening, mut connection, mut open) = (None::<Opening>, 0, Vec::new());
     let (mut last, mut inputs, mut transmit) = (Timestamp(0), 0, Vec::new());
     while let Some(record) = reader.next()? {
         match &record.input {
             Input::Opening(first) => opening = Some(first.clone()),
             Input::Listed(markets) => drop(registry.found(markets.iter().cloned())),
             Input::Settled { market, .. } => registry.paid(*market),
-            Input::Connected { connection: number, .. } => (connection, connected) = (*number, true),
-            Input::Disconnected { .. } => connected = false,
+            Input::Connected { connection: number, .. } => {
+                connection = *number;
+                open.push(connection);
+            }
+            Input::Disconnected { connection: gone, .. } => open.retain(|number| number != gone),
             Input::Closing => bail!("{} ended in order: there is nothing to go on with", run.folder().display()),
             _ => {}
         }
@@ -97,7 +101,7 @@ pub fn resume(
     for seat in seats {
         seat.world.flush()?;
     }
-    Ok(Resumed { inputs, reader, protocols, registry, connection, connected, last, awaiting })
+    Ok(Resumed { inputs, reader, protocols, registry, connection, open, last, awaiting })
 }
 
 /// The last two components that a slot held, the newer one last: what it holds and what it would go back to.

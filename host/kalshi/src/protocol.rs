@@ -8,24 +8,30 @@
 //! reach the engine as the same reports.
 //!
 //! Rules (PROTOCOL.md 2.3 to 2.5): `seq` counts per subscription over all its markets, and acknowledgements and errors use
-//! numbers up. A skipped or repeated number makes every book of the subscription stale at that very message. Only a new
-//! snapshot makes a book fresh again; until then its deltas are [`Body::Quiet`].
+//! numbers up. A skipped or repeated number makes every book that stands on the subscription alone stale at that very
+//! message. Only a new snapshot makes a book fresh again; until then its deltas are [`Body::Quiet`]. Connections are judged
+//! one by one and merged by `clock` (`merge.rs`) or, where there is none, by what they repeat (`echoes.rs`).
 
 mod account;
 mod connection;
+mod echoes;
 mod frame;
 mod lateness;
 mod life;
+mod merge;
 mod orders;
 
 use crate::tickers::Tickers;
 use crate::wire::{Command, Params};
-use connection::{Channel, Connection, Purpose};
+use connection::{Channel, Connection, Purpose, Subscription};
+use echoes::Echoes;
 use isobar_engine::event::{Body, Input, StaleReason};
 use isobar_engine::market::{Market, MarketId, MarketStatus};
 use isobar_engine::opinion::Role;
 use isobar_engine::units::{Price, SECOND, Timestamp};
+use isobar_engine::venue::TradeId;
 use lateness::Lateness;
+use merge::Merge;
 use orders::Orders;
 
 pub use orders::Placed;
@@ -87,7 +93,9 @@ pub struct Counts {
     pub account: u64,
     /// Class: understood and without meaning for the engine.
     pub quiet: u64,
-    /// Class: deltas of a book that waits for its snapshot.
+    /// Class: what another connection had told already.
+    pub seen: u64,
+    /// Class: deltas of a book that waits for its snapshot, on this connection.
     pub awaiting: u64,
     /// Class: tickers, trades and lifecycle messages of markets that are not listed.
     pub unlisted: u64,
@@ -111,6 +119,7 @@ impl Counts {
             + self.lifecycle
             + self.account
             + self.quiet
+            + self.seen
             + self.awaiting
             + self.unlisted
             + self.stale
@@ -122,10 +131,10 @@ impl Counts {
 #[derive(Debug)]
 struct Known {
     status: MarketStatus,
-    /// Connection and subscription whose snapshot its book stands on; nothing while it must not be trusted.
-    source: Option<(u32, u32)>,
-    /// When its snapshot was last asked for.
-    asked: Option<Timestamp>,
+    /// What its book stands on.
+    merge: Merge,
+    /// The venue's time of its newest ticker, milliseconds, and the connection that brought it.
+    ticker: Option<(i64, u32)>,
     /// Worth of a YES contract, once determined.
     worth: Option<Price>,
     /// Names of its day and its series.
@@ -154,6 +163,8 @@ pub struct Protocol {
     counts: Counts,
     lateness: Lateness,
     orders: Orders,
+    trades: Echoes<TradeId>,
+    news: Echoes<Body>,
     /// When the next market opens or closes.
     next_turn: Timestamp,
 }
@@ -176,6 +187,8 @@ impl Protocol {
             counts: Counts::default(),
             lateness: Lateness::default(),
             orders: Orders::default(),
+            trades: Echoes::default(),
+            news: Echoes::default(),
             next_turn: NEVER,
         }
     }
@@ -244,8 +257,8 @@ impl Protocol {
                 }
                 None => self.markets.push(Known {
                     status: market.status,
-                    source: None,
-                    asked: None,
+                    merge: Merge::default(),
+                    ticker: None,
                     worth: None,
                     event: market.event.as_str().into(),
                     series: market.series.as_str().into(),
@@ -284,44 +297,57 @@ impl Protocol {
 
     fn disconnected(&mut self, number: u32) -> Body {
         let Some(index) = self.connections.iter().position(|open| open.number == number) else { return Body::Quiet };
+        let deaf = self.deaf_without(index);
         let markets = self.doubt_connection(index);
         self.connections.remove(index);
-        if markets.is_empty() { Body::Quiet } else { Body::Stale { markets, reason: StaleReason::Disconnected } }
+        self.trades.gone(number);
+        self.news.gone(number);
+        match markets.is_empty() {
+            true if deaf => Body::Unheard,
+            true => Body::Quiet,
+            false => Body::Stale { markets, reason: StaleReason::Disconnected },
+        }
     }
 
+    /// Whether a connection is the only one that tells of the account.
+    fn deaf_without(&self, index: usize) -> bool {
+        Channel::PRIVATE.into_iter().any(|channel| {
+            let hears =
+                |open: &Connection| !open.closing && open.subscriptions.iter().any(|sub| sub.channel == channel);
+            let mut others = self.connections.iter().enumerate().filter(|(other, _)| *other != index);
+            hears(&self.connections[index]) && !others.any(|(_, open)| hears(open))
+        })
+    }
+
+    /// The book of a market is wrong, whoever brought it: every connection is asked.
     fn resync(&mut self, at: Timestamp, market: MarketId, transmit: &mut Vec<Transmit>) -> Body {
         let Some(known) = self.markets.get_mut(market.index()) else { return Body::Quiet };
-        let source = known.source.take();
-        let holds = |open: &Connection, sub: usize| {
-            let sub = &open.subscriptions[sub];
-            source.map_or(sub.markets.binary_search(&market).is_ok(), |source| source == (open.number, sub.sid))
-        };
-        let found = (0..self.connections.len())
-            .flat_map(|index| (0..self.connections[index].subscriptions.len()).map(move |sub| (index, sub)))
-            .find(|(index, sub)| holds(&self.connections[*index], *sub));
-        if let Some((index, sub)) = found {
-            self.ask(at, index, sub, &[market], transmit);
+        known.merge.forget();
+        for index in 0..self.connections.len() {
+            let carries = |sub: &Subscription| sub.markets.binary_search(&market).is_ok();
+            if let Some(sub) = self.connections[index].subscriptions.iter().position(carries) {
+                self.ask(at, index, sub, &[market], transmit);
+            }
         }
         Body::Stale { markets: vec![market], reason: StaleReason::Corrupt }
     }
 
-    /// Distrusts all books of a subscription that do not stand on another one, and names them.
+    /// Takes a subscription's word for no book any more, and names those that stand on no other one.
     fn doubt(&mut self, index: usize, sub: usize) -> Vec<MarketId> {
         let open = &self.connections[index];
         let sub = &open.subscriptions[sub];
-        let here = (open.number, sub.sid);
         let mut doubted = Vec::with_capacity(sub.markets.len());
         for market in &sub.markets {
-            let known = &mut self.markets[market.index()];
-            if known.source.is_none_or(|source| source == here) {
-                known.source = None;
+            let merge = &mut self.markets[market.index()].merge;
+            merge.leave(open.number, sub.sid);
+            if !merge.is_fresh() {
                 doubted.push(*market);
             }
         }
         doubted
     }
 
-    /// Distrusts all books of a connection that do not stand on another one, and names them.
+    /// The same for all subscriptions of a connection.
     fn doubt_connection(&mut self, index: usize) -> Vec<MarketId> {
         let subs = 0..self.connections[index].subscriptions.len();
         let mut markets: Vec<MarketId> = subs.flat_map(|sub| self.doubt(index, sub)).collect();
@@ -341,9 +367,7 @@ impl Protocol {
         if wanted.is_empty() {
             return;
         }
-        for market in &wanted {
-            self.markets[market.index()].asked = Some(at);
-        }
+        open.snapshots_asked(&wanted, at);
         let sub = &mut open.subscriptions[sub];
         sub.probed = at;
         let sid = sub.sid;
@@ -369,7 +393,10 @@ impl Protocol {
             if missing.is_empty() || open.subscribing(channel) {
                 continue;
             }
-            asked_for(&mut self.markets, channel, &missing, at);
+            if channel == Channel::Book {
+                // A subscription to books brings their snapshots without being asked.
+                open.snapshots_asked(&missing, at);
+            }
             open.asked(channel).extend(&missing);
             let names = missing.iter().map(|market| self.tickers.name(*market)).collect();
             let command = match open.subscriptions.iter_mut().rfind(|sub| sub.channel == channel) {
@@ -404,15 +431,6 @@ impl Protocol {
                 let params = Params { channels: Some([channel.name()]), ..Params::default() };
                 transmit.push(open.command(at, "subscribe", params, Purpose::Subscribe(*channel)));
             }
-        }
-    }
-}
-
-/// A subscription to books brings their snapshots without being asked.
-fn asked_for(markets: &mut [Known], channel: Channel, missing: &[MarketId], at: Timestamp) {
-    if channel == Channel::Book {
-        for market in missing {
-            markets[market.index()].asked = Some(at);
         }
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Delta<'a> {
     pub seq: Option<u64>,
     /// When the venue sent it, milliseconds since 1970 of its clock; nothing in older recordings.
     pub sent: Option<i64>,
+    /// The exchange's clock of the change; nothing in older recordings.
+    pub clock: Option<i64>,
     pub ticker: &'a [u8],
     pub outcome: Outcome,
     pub price: Price,
@@ -37,8 +39,9 @@ pub(crate) fn delta(frame: &[u8]) -> Option<Delta<'_>> {
     let ticker = rest.string()?;
     rest.expect(br#","market_id":""#)?;
     rest.string()?;
+    let mut clock = None;
     if rest.expect(br#","clock":"#).is_some() {
-        rest.number()?;
+        clock = i64::try_from(rest.number()?).ok();
     }
     rest.expect(br#","price_dollars":""#)?;
     let price = convert::price(rest.string()?)?;
@@ -57,7 +60,7 @@ pub(crate) fn delta(frame: &[u8]) -> Option<Delta<'_>> {
         rest.number()?;
     }
     rest.expect(b"}}")?;
-    matches!(rest.0, b"" | b"\n").then_some(Delta { sid, seq: Some(seq), sent, ticker, outcome, price, change })
+    matches!(rest.0, b"" | b"\n").then_some(Delta { sid, seq: Some(seq), sent, clock, ticker, outcome, price, change })
 }
 
 struct Scanner<'a>(&'a [u8]);
@@ -122,6 +125,7 @@ mod tests {
         assert_eq!((read.outcome, read.price.units(), read.change), (Outcome::Yes, 4_700, -300));
         let read = delta(NEW.as_bytes()).expect("a delta");
         assert_eq!((read.sid, read.seq, read.outcome, read.change), (1, Some(3), Outcome::No, 4_163));
+        assert_eq!(read.clock, Some(4_182_061));
     }
 
     #[test]

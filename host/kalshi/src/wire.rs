@@ -131,6 +131,8 @@ pub type CentLevel<'a> = (i64, Number<'a>);
 pub struct BookSnapshot<'a> {
     #[serde(borrow)]
     pub market_ticker: Text<'a>,
+    #[serde(default)]
+    pub clock: Option<i64>,
     #[serde(borrow, default)]
     pub yes_dollars_fp: Option<Vec<Level<'a>>>,
     #[serde(borrow, default)]
@@ -159,6 +161,8 @@ pub struct BookDelta<'a> {
     pub delta_fp: Option<Text<'a>>,
     #[serde(default)]
     pub delta: Option<i64>,
+    #[serde(default)]
+    pub clock: Option<i64>,
 }
 
 /// `ticker`. An empty side is shown as $0 or $1 with size 0; `price_dollars` may be the empty string.
@@ -178,6 +182,8 @@ pub struct Ticker<'a> {
     pub yes_bid_size_fp: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub yes_ask_size_fp: Option<Text<'a>>,
+    #[serde(default)]
+    pub ts_ms: Option<i64>,
 }
 
 /// `trade`.

@@ -457,6 +457,11 @@ impl Core {
             Fault::Overflow { channel } => self.each(|session| session.fail(channel, true, now_ms)),
             Fault::ChannelError { channel } => self.each(|session| session.fail(channel, false, now_ms)),
             Fault::Disconnect => self.disconnect_all(),
+            Fault::DisconnectOne { nth } => {
+                if let Some(session) = self.sessions.values_mut().filter(|session| !session.closing).nth(nth) {
+                    session.closing = true;
+                }
+            }
             Fault::Outage { ms: lasts } => {
                 self.disconnect_all();
                 self.counts.happened("outage");

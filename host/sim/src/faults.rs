@@ -149,6 +149,12 @@ pub enum Fault {
     },
     /// Every connection ends without a closing handshake.
     Disconnect,
+    /// One connection ends so: the oldest one, or that so many after it.
+    DisconnectOne {
+        /// Its place among the open connections, the oldest one first.
+        #[serde(default)]
+        nth: usize,
+    },
     /// For so many ms of the exchange's clock connections break and new ones and requests get 502.
     Outage {
         /// Milliseconds.

@@ -213,7 +213,7 @@ fn name_of(fault: &Fault) -> &'static str {
         Fault::Silence { .. } => "silent subscription",
         Fault::Overflow { .. } => "slow consumer",
         Fault::ChannelError { .. } => "channel error",
-        Fault::Disconnect => "disconnect",
+        Fault::Disconnect | Fault::DisconnectOne { .. } => "disconnect",
         Fault::Outage { .. } => "outage",
         Fault::ReadLag { .. } => "reads lag",
         Fault::Skew { .. } => "clock skew",

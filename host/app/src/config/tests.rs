@@ -45,6 +45,7 @@ fn the_example_says_what_is_documented() {
             key: None,
             simulated: false,
             audit: Some(Duration::from_secs(60)),
+            sockets: 1,
         },
         feed: Feed { use_yes_price: true, stale_after: 60 * SECOND, stale_by_last_change: false },
         weather: Weather {

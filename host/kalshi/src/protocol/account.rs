@@ -12,7 +12,7 @@ use crate::wire;
 use isobar_engine::event::{AccountRead, Body};
 use isobar_engine::market::MarketId;
 use isobar_engine::order::OrderId;
-use isobar_engine::units::Quantity;
+use isobar_engine::units::{Quantity, Timestamp};
 use isobar_engine::venue::{Account, OrderReport, OrderStatus, Request, RequestKind, VenueFill, VenueOrder};
 use serde::de::DeserializeOwned;
 
@@ -260,18 +260,27 @@ impl Protocol {
     }
 
     /// `market_position`.
-    pub(super) fn position(&mut self, position: &wire::MarketPosition<'_>) -> Result<Body, String> {
+    pub(super) fn position(
+        &mut self,
+        at: Timestamp,
+        index: usize,
+        position: &wire::MarketPosition<'_>,
+    ) -> Result<Body, String> {
         let contracts = convert::change(position.position_fp.as_bytes()).ok_or("no position")?;
         let Some(market) = self.tickers.find(position.market_ticker.as_bytes()) else {
             self.counts.unlisted += 1;
             return Ok(Body::Quiet);
         };
+        let body = Body::Position { market, contracts };
+        if self.is_echo(at, index, &body) {
+            return Ok(Body::Quiet);
+        }
         self.counts.account += 1;
-        Ok(Body::Position { market, contracts })
+        Ok(body)
     }
 
     /// `order_group_updates`. The run's group is the one that the venue shows on our orders.
-    pub(super) fn group(&mut self, update: &wire::OrderGroupUpdate<'_>) -> Body {
+    pub(super) fn group(&mut self, at: Timestamp, index: usize, update: &wire::OrderGroupUpdate<'_>) -> Body {
         let ours = self.orders.group.as_deref() == Some(&*update.order_group_id);
         let triggered = match &*update.event_type {
             "triggered" if ours => true,
@@ -281,8 +290,12 @@ impl Protocol {
                 return Body::Quiet;
             }
         };
+        let body = Body::Group { triggered };
+        if self.is_echo(at, index, &body) {
+            return Body::Quiet;
+        }
         self.counts.account += 1;
-        Body::Group { triggered }
+        body
     }
 }
 

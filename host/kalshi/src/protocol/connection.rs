@@ -2,7 +2,7 @@
 
 use isobar_engine::market::MarketId;
 use isobar_engine::units::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// More subscriptions than the venue has channels; beyond it a frame is refused rather than remembered.
 pub(super) const MOST_SUBSCRIPTIONS: usize = 64;
@@ -105,6 +105,8 @@ pub(super) struct Connection {
     pub pending: Vec<Pending>,
     /// Channels for all markets that were asked for.
     pub wide: BTreeSet<Channel>,
+    /// When the snapshots on their way were asked for.
+    pub snapshots: BTreeMap<MarketId, Timestamp>,
     asked: [BTreeSet<MarketId>; 3],
     last_id: u64,
 }
@@ -123,6 +125,7 @@ impl Connection {
             subscriptions: Vec::new(),
             pending: Vec::new(),
             wide: BTreeSet::new(),
+            snapshots: BTreeMap::new(),
             asked: Default::default(),
             last_id: 0,
         }
@@ -136,6 +139,11 @@ impl Connection {
             Channel::Trade => &mut self.asked[2],
             _ => unreachable!("only channels by ticker are asked for by market"),
         }
+    }
+
+    /// Notes that the snapshots of `markets` are asked for.
+    pub(super) fn snapshots_asked(&mut self, markets: &[MarketId], at: Timestamp) {
+        self.snapshots.extend(markets.iter().map(|market| (*market, at)));
     }
 
     /// Takes back that a channel was asked for, so that it is asked for again.

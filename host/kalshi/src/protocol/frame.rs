@@ -1,6 +1,7 @@
 //! One text frame: which message it is, whether it comes in order, what it means.
 
 use super::connection::{Channel, Purpose};
+use super::merge::Step;
 use super::{Known, Protocol, Transmit};
 use crate::convert;
 use crate::scan::{self, Delta};
@@ -30,7 +31,7 @@ impl Protocol {
             if let Some(body) = self.overdue(at, index, sub, delta.sent, transmit) {
                 return body;
             }
-            return self.delta(index, &delta);
+            return self.delta(at, index, sub, &delta, transmit);
         }
         self.message(at, index, text, transmit)
     }
@@ -74,13 +75,13 @@ impl Protocol {
             }
             ("fill", _) => read(text).and_then(|fill| self.fill(&fill)),
             ("user_order", _) => read(text).and_then(|order| self.user_order(&order)),
-            ("market_position", _) => read(text).and_then(|position| self.position(&position)),
-            ("order_group_updates", _) => read(text).map(|update| self.group(&update)),
+            ("market_position", _) => read(text).and_then(|position| self.position(at, index, &position)),
+            ("order_group_updates", _) => read(text).map(|update| self.group(at, index, &update)),
             ("event_lifecycle", _) => read(text).map(|event| self.event_lifecycle(&event, transmit)),
             ("event_fee_update", _) => read(text).map(|update| self.fee_update(&update, transmit)),
-            ("ticker", _) => read(text).and_then(|ticker| self.best_prices(&ticker)),
-            ("trade", _) => read(text).and_then(|trade| self.trade(&trade)),
-            ("market_lifecycle_v2", _) => read(text).and_then(|change| self.lifecycle(at, &change, transmit)),
+            ("ticker", _) => read(text).and_then(|ticker| self.best_prices(index, &ticker)),
+            ("trade", _) => read(text).and_then(|trade| self.trade(at, index, &trade)),
+            ("market_lifecycle_v2", _) => read(text).and_then(|change| self.lifecycle(at, index, &change, transmit)),
             ("subscribed", _) => read(text).map(|ack| self.subscribed(at, index, envelope.id, &ack, transmit)),
             ("ok", _) => self.acknowledged(index, sub, envelope.id, text),
             _ => other(kind, text).map(|()| {
@@ -98,13 +99,41 @@ impl Protocol {
         Body::Unparsed(reason)
     }
 
+    /// What another connection told already.
+    fn seen(&mut self) -> Body {
+        self.counts.seen += 1;
+        Body::Quiet
+    }
+
+    /// Whether another connection told the same: then it is counted, and there is nothing to apply.
+    pub(super) fn is_echo(&mut self, at: Timestamp, index: usize, body: &Body) -> bool {
+        if self.connections.len() == 1 && self.news.is_empty() {
+            return false;
+        }
+        self.news.forget_before(at.plus(-self.stale_after));
+        let open = self.connections.iter().map(|open| open.number);
+        let echo = self.news.is_echo(at, self.connections[index].number, open, body.clone());
+        self.counts.seen += u64::from(echo);
+        echo
+    }
+
     /// A sequence number of a book's subscription was skipped or repeated.
     fn gap(&mut self, at: Timestamp, index: usize, sub: usize, transmit: &mut Vec<Transmit>) -> Body {
         self.counts.gaps += 1;
-        self.counts.stale += 1;
-        let markets = self.doubt(index, sub);
+        let doubted = self.doubt(index, sub);
+        let markets = self.connections[index].subscriptions[sub].markets.clone();
         self.ask(at, index, sub, &markets, transmit);
-        Body::Stale { markets, reason: StaleReason::Gap }
+        self.stale(doubted, StaleReason::Gap)
+    }
+
+    /// What a frame of a book's subscription means that has no other meaning than the books it leaves without a proof.
+    fn stale(&mut self, markets: Vec<MarketId>, reason: StaleReason) -> Body {
+        if markets.is_empty() {
+            self.counts.quiet += 1;
+            return Body::Quiet;
+        }
+        self.counts.stale += 1;
+        Body::Stale { markets, reason }
     }
 
     fn book(
@@ -119,12 +148,14 @@ impl Protocol {
         let sid = self.connections[index].subscriptions[sub].sid;
         let (ticker, read) = if kind == "orderbook_delta" {
             match read::<wire::BookDelta<'_>>(text) {
-                Ok(delta) => (Some(delta.market_ticker.to_string()), self.general_delta(index, sid, &delta)),
+                Ok(delta) => {
+                    (Some(delta.market_ticker.to_string()), self.general_delta(at, index, sub, &delta, transmit))
+                }
                 Err(reason) => (None, Err(reason)),
             }
         } else {
             match read::<wire::BookSnapshot<'_>>(text) {
-                Ok(book) => (Some(book.market_ticker.to_string()), self.snapshot(index, sub, &book)),
+                Ok(book) => (Some(book.market_ticker.to_string()), self.snapshot(at, index, sub, &book)),
                 Err(reason) => (None, Err(reason)),
             }
         };
@@ -133,28 +164,37 @@ impl Protocol {
             Err(reason) => reason,
         };
         // A book message that cannot be read leaves its book (or, nameless, every book of the subscription) wrong.
-        let here = (self.connections[index].number, sid);
+        let number = self.connections[index].number;
         let mut broken = match ticker {
             Some(ticker) => self.tickers.find(ticker.as_bytes()).into_iter().collect(),
             None => self.connections[index].subscriptions[sub].markets.clone(),
         };
-        broken.retain(|market: &MarketId| self.markets[market.index()].source == Some(here));
+        broken.retain(|market: &MarketId| self.markets[market.index()].merge.stands_on(number, sid));
+        for market in &broken {
+            self.markets[market.index()].merge.leave(number, sid);
+        }
+        self.ask(at, index, sub, &broken, transmit);
+        broken.retain(|market| !self.markets[market.index()].merge.is_fresh());
         if broken.is_empty() {
             return self.unparsed(format!("{kind}: {reason}"));
         }
-        self.counts.stale += 1;
-        for market in &broken {
-            self.markets[market.index()].source = None;
-        }
-        self.ask(at, index, sub, &broken, transmit);
-        Body::Stale { markets: broken, reason: StaleReason::Corrupt }
+        self.stale(broken, StaleReason::Corrupt)
     }
 
-    fn general_delta(&mut self, index: usize, sid: u32, delta: &wire::BookDelta<'_>) -> Result<Body, String> {
+    fn general_delta(
+        &mut self,
+        at: Timestamp,
+        index: usize,
+        sub: usize,
+        delta: &wire::BookDelta<'_>,
+        transmit: &mut Vec<Transmit>,
+    ) -> Result<Body, String> {
         let price = convert::price_of(&delta.price_dollars, delta.price).ok_or("no price")?;
         let change = convert::change_of(&delta.delta_fp, delta.delta).ok_or("no change")?;
-        let ticker = delta.market_ticker.as_bytes();
-        Ok(self.delta(index, &Delta { sid, seq: None, sent: None, ticker, outcome: delta.side, price, change }))
+        let (ticker, clock, outcome) = (delta.market_ticker.as_bytes(), delta.clock, delta.side);
+        let sid = self.connections[index].subscriptions[sub].sid;
+        let delta = Delta { sid, seq: None, sent: None, clock, ticker, outcome, price, change };
+        Ok(self.delta(at, index, sub, &delta, transmit))
     }
 
     /// What a message of a book's subscription means where it comes too late; nothing where it is in time, or where its
@@ -184,25 +224,48 @@ impl Protocol {
             self.counts.awaiting += 1;
             return Some(Body::Quiet);
         }
-        self.counts.stale += 1;
-        Some(Body::Stale { markets, reason: StaleReason::Late })
+        Some(self.stale(markets, StaleReason::Late))
     }
 
-    fn delta(&mut self, index: usize, delta: &Delta<'_>) -> Body {
+    fn delta(
+        &mut self,
+        at: Timestamp,
+        index: usize,
+        sub: usize,
+        delta: &Delta<'_>,
+        transmit: &mut Vec<Transmit>,
+    ) -> Body {
         let Some(market) = self.tickers.find(delta.ticker) else {
             return self.unparsed(format!("orderbook_delta: unlisted {}", String::from_utf8_lossy(delta.ticker)));
         };
         let open = &self.connections[index];
-        if self.markets[market.index()].source != Some((open.number, delta.sid)) || open.closing {
-            self.counts.awaiting += 1;
-            return Body::Quiet;
+        let merge = &mut self.markets[market.index()].merge;
+        match merge.change(at, self.stale_after / 3, open.number, delta.sid, delta.clock) {
+            Step::Applies => {
+                self.counts.deltas += 1;
+                let (side, price) = convert::level_price(delta.outcome, delta.price, open.use_yes_price);
+                Body::Delta { market, side, price, change: delta.change }
+            }
+            Step::Seen => self.seen(),
+            Step::Awaits => {
+                self.counts.awaiting += 1;
+                Body::Quiet
+            }
+            Step::Lost => {
+                let doubted = if merge.is_fresh() { Vec::new() } else { vec![market] };
+                self.ask(at, index, sub, &[market], transmit);
+                self.stale(doubted, StaleReason::Gap)
+            }
         }
-        self.counts.deltas += 1;
-        let (side, price) = convert::level_price(delta.outcome, delta.price, open.use_yes_price);
-        Body::Delta { market, side, price, change: delta.change }
     }
 
-    fn snapshot(&mut self, index: usize, sub: usize, book: &wire::BookSnapshot<'_>) -> Result<Body, String> {
+    fn snapshot(
+        &mut self,
+        at: Timestamp,
+        index: usize,
+        sub: usize,
+        book: &wire::BookSnapshot<'_>,
+    ) -> Result<Body, String> {
         let name = &*book.market_ticker;
         let market = self.tickers.find(name.as_bytes()).ok_or_else(|| format!("unlisted {name}"))?;
         let open = &mut self.connections[index];
@@ -228,14 +291,16 @@ impl Protocol {
             return Ok(Body::Quiet);
         }
         open.subscriptions[sub].carries(market);
-        let known = &mut self.markets[market.index()];
-        known.source = Some((open.number, open.subscriptions[sub].sid));
-        known.asked = None;
+        open.snapshots.remove(&market);
+        let merge = &mut self.markets[market.index()].merge;
+        if !merge.snapshot(at, self.stale_after / 3, open.number, open.subscriptions[sub].sid, book.clock) {
+            return Ok(self.seen());
+        }
         self.counts.snapshots += 1;
         Ok(Body::Snapshot { market, bids, asks })
     }
 
-    fn best_prices(&mut self, ticker: &wire::Ticker<'_>) -> Result<Body, String> {
+    fn best_prices(&mut self, index: usize, ticker: &wire::Ticker<'_>) -> Result<Body, String> {
         let size = |text: &Option<wire::Text<'_>>| match text {
             Some(text) => convert::quantity(text.as_bytes()).map(Some).ok_or_else(|| format!("size {:?}", &**text)),
             None => Ok(None),
@@ -247,6 +312,16 @@ impl Protocol {
             self.counts.unlisted += 1;
             return Ok(Body::Quiet);
         };
+        // What the slower connection tells is older, or the same.
+        let number = self.connections[index].number;
+        if let Some(time) = ticker.ts_ms {
+            let is_open = |other: u32| self.connections.iter().any(|open| open.number == other);
+            let newest = self.markets[market.index()].ticker;
+            if newest.is_some_and(|(newest, by)| by != number && (time < newest || time == newest && is_open(by))) {
+                return Ok(self.seen());
+            }
+            self.markets[market.index()].ticker = Some((time, number));
+        }
         self.counts.tickers += 1;
         // An empty side is shown as $0 or $1, and with size 0 where there is a size (PROTOCOL.md 3.3).
         let real = |price: Price, size: Option<Quantity>| {
@@ -256,7 +331,7 @@ impl Protocol {
         Ok(Body::Ticker(Ticker { market, bid, ask, bid_size, ask_size }))
     }
 
-    fn trade(&mut self, trade: &wire::Trade<'_>) -> Result<Body, String> {
+    fn trade(&mut self, at: Timestamp, index: usize, trade: &wire::Trade<'_>) -> Result<Body, String> {
         let price = convert::price_of(&trade.yes_price_dollars, trade.yes_price).ok_or("no price")?;
         let quantity = convert::quantity_of(&trade.count_fp, trade.count).ok_or("no count")?;
         let taker = convert::taker(trade).ok_or("no taker side")?;
@@ -269,6 +344,14 @@ impl Protocol {
             self.counts.quiet += 1;
             return Ok(Body::Quiet);
         }
+        if (self.connections.len() > 1 || !self.trades.is_empty())
+            && let Some(id) = &trade.trade_id
+        {
+            let open = self.connections.iter().map(|open| open.number);
+            if self.trades.is_echo(at, self.connections[index].number, open, convert::trade_id(id)) {
+                return Ok(self.seen());
+            }
+        }
         self.counts.trades += 1;
         Ok(Body::Trade(Trade { market, price, quantity, taker }))
     }
@@ -276,6 +359,7 @@ impl Protocol {
     fn lifecycle(
         &mut self,
         at: Timestamp,
+        index: usize,
         change: &wire::MarketLifecycle<'_>,
         transmit: &mut Vec<Transmit>,
     ) -> Result<Body, String> {
@@ -326,6 +410,10 @@ impl Protocol {
             }
             (other, _) => return Err(format!("unknown event type {other:?}")),
         };
+        if self.is_echo(at, index, &body) {
+            return Ok(Body::Quiet);
+        }
+        let known = &mut self.markets[market.index()];
         if let Body::Closes { at, .. } = &body {
             known.closes = *at;
             self.next_turn = self.next_turn.min(*at);
@@ -472,6 +560,8 @@ impl Protocol {
     fn ended(&mut self, at: Timestamp, index: usize, sub: usize, transmit: &mut Vec<Transmit>) -> Body {
         self.counts.terminated += 1;
         let markets = self.doubt(index, sub);
+        let deaf = Channel::PRIVATE.contains(&self.connections[index].subscriptions[sub].channel);
+        let deaf = deaf && self.deaf_without(index);
         let open = &mut self.connections[index];
         let ended = open.subscriptions.remove(sub);
         open.pending.retain(|pending| match &pending.purpose {
@@ -482,10 +572,9 @@ impl Protocol {
         self.reconcile(at, index, transmit);
         if ended.channel != Channel::Book {
             self.counts.quiet += 1;
-            return Body::Quiet;
+            return if deaf { Body::Unheard } else { Body::Quiet };
         }
-        self.counts.stale += 1;
-        Body::Stale { markets, reason: StaleReason::Terminated }
+        self.stale(markets, StaleReason::Terminated)
     }
 }
 

@@ -58,13 +58,15 @@ impl Protocol {
         if at.since(state.heard) >= limit {
             return true;
         }
+        let open = &self.connections[index];
         let missing: Vec<MarketId> = state
             .markets
             .iter()
             .filter(wanted)
             .filter(|market| {
-                let known = &self.markets[market.index()];
-                known.source.is_none() && known.asked.is_none_or(|asked| at.since(asked) >= third)
+                let asked = open.snapshots.get(market);
+                let stands = self.markets[market.index()].merge.stands_on(open.number, state.sid);
+                !stands && asked.is_none_or(|asked| at.since(*asked) >= third)
             })
             .copied()
             .collect();
@@ -77,10 +79,14 @@ impl Protocol {
     }
 
     fn give_up(&mut self, index: usize, reason: StaleReason, transmit: &mut Vec<Transmit>) -> Option<Body> {
+        let deaf = self.deaf_without(index);
         let markets = self.doubt_connection(index);
         let open = &mut self.connections[index];
         open.closing = true;
         transmit.push(Transmit::Reconnect { connection: open.number, reason });
-        (!markets.is_empty()).then_some(Body::Stale { markets, reason })
+        match markets.is_empty() {
+            true => deaf.then_some(Body::Unheard),
+            false => Some(Body::Stale { markets, reason }),
+        }
     }
 }
