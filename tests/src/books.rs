@@ -1,11 +1,12 @@
 //! The books of a run as its feed journal tells them, read while the run is still written.
 
+use crate::truth::side;
 use isobar_engine::engine::{Engine, Settings};
 use isobar_engine::market::{Market, MarketId};
 use isobar_engine::units::Side;
 use isobar_kalshi::protocol::Protocol;
 use isobar_store::{FeedReader, Run, SlotRecord};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 
 /// Reads a feed journal and keeps its books, as `isobar book` does, without beginning anew each time.
@@ -42,11 +43,6 @@ impl Books {
         found.map(|listed| listed.ticker.as_str()).expect("a market of the run")
     }
 
-    fn side(&self, market: MarketId, side: Side) -> Value {
-        let levels = self.engine.book(market).levels(side);
-        levels.map(|level| json!([level.price.to_string(), level.quantity.to_string()])).collect()
-    }
-
     /// What differs from the exchange's own books (`GET /sim/books`) in markets that trade.
     pub fn differences(&self, truth: &[Value]) -> Vec<String> {
         let active = truth.iter().filter(|book| book["status"] == "active");
@@ -60,8 +56,8 @@ impl Books {
         if let Some(reason) = book.stale() {
             return Some(format!("{}: stale: {reason:?}", market.ticker));
         }
-        let ours = (self.side(market.id, Side::Bid), self.side(market.id, Side::Ask));
-        let equal = (&ours.0, &ours.1) == (&truth["bids"], &truth["asks"]);
-        (!equal).then(|| format!("{}: {} | {} instead of {truth}", market.ticker, ours.0, ours.1))
+        let ours = [Side::Bid, Side::Ask].map(|of| side(&self.engine, market.id, of));
+        let equal = ours[0] == truth["bids"] && ours[1] == truth["asks"];
+        (!equal).then(|| format!("{}: {} | {} instead of {truth}", market.ticker, ours[0], ours[1]))
     }
 }

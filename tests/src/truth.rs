@@ -57,7 +57,7 @@ impl Truth {
 }
 
 /// One side of a book in the venue's decimals, as the exchange tells it.
-fn side(engine: &Engine, market: MarketId, side: Side) -> Value {
+pub(crate) fn side(engine: &Engine, market: MarketId, side: Side) -> Value {
     let levels = engine.book(market).levels(side);
     levels.map(|level| json!([level.price.to_string(), level.quantity.to_string()])).collect()
 }
