@@ -26,7 +26,9 @@ pub trait World {
     /// Answers a question of the engine.
     fn decide(&mut self, decision: u64, snapshot: &Snapshot) -> Answer;
     /// Takes over a question and its answer, once both were recorded and applied.
-    fn decided(&mut self, _decision: u64, _snapshot: Box<Snapshot>, _outcome: Result<Decision, Fault>) {}
+    fn decided(&mut self, _decision: u64, snapshot: Box<Snapshot>, _outcome: Result<Decision, Fault>) {
+        drop(snapshot);
+    }
     /// Goes back to the version before, if there is one.
     fn revert(&mut self) -> Option<Component>;
     /// Takes note of what happened in the slot at this input, in order.
