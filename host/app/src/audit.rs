@@ -161,17 +161,19 @@ impl Auditor {
             };
             let verdict = audit::compare((&rest.0, &rest.1), before, after);
             let wrong = audit.note(market, verdict);
-            {
-                let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-                (counts.equal, counts.raced, counts.differed) = (audit.equal, audit.raced, audit.differed);
-                counts.asked_anew += u64::from(wrong);
-            }
+            self.count(audit, wrong);
             if let (true, Verdict::Differs(difference)) = (wrong, verdict) {
                 self.screen.note(&told(ticker, difference));
                 self.driver.send(Message::Resync(market)).await.ok()?;
             }
         }
         Some(())
+    }
+
+    fn count(&self, audit: &Audit, wrong: bool) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        (counts.equal, counts.raced, counts.differed) = (audit.equal, audit.raced, audit.differed);
+        counts.asked_anew += u64::from(wrong);
     }
 
     async fn look(&self) -> Option<Views> {

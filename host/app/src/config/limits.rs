@@ -268,8 +268,13 @@ fn written(window: &Window) -> String {
     let day = |second: u32| DAYS[(second / 86_400) as usize % DAYS.len()];
     let time = |second: u32| format!("{:02}:{:02}", second / 3_600 % 24, second / 60 % 60);
     let Window { from, until } = *window;
-    let last = if day(from) == day(until) && from < until { String::new() } else { format!("{} ", day(until)) };
-    format!("{} {}-{last}{}", day(from), time(from), time(until))
+    // The end of a day is written as its own, not as the beginning of the next.
+    let (last, end) = match from < until && until.is_multiple_of(86_400) {
+        true => (day(until - 1), "24:00".to_owned()),
+        false => (day(until), time(until)),
+    };
+    let last = if day(from) == last && from < until { String::new() } else { format!("{last} ") };
+    format!("{} {}-{last}{end}", day(from), time(from))
 }
 
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];

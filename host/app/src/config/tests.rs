@@ -2,7 +2,7 @@
 
 use super::*;
 use isobar_engine::orders::LiveSettings;
-use isobar_engine::risk::Window;
+use isobar_engine::risk::{self, Window};
 use isobar_engine::units::{Price, Quantity};
 
 fn parse(text: &str) -> Result<Config, Error> {
@@ -294,6 +294,33 @@ fn live_trading_needs_every_limit_to_be_written() {
         assert!(complaint.contains(&format!("limits.{key} has to be written")), "{complaint}");
         assert!(with_slot(&without).is_ok(), "paper has a default for {key}");
     }
+}
+
+#[test]
+fn limits_are_shown_in_the_words_in_which_they_are_set() {
+    let windows =
+        "no_trading_utc = [\"Thu 07:00-10:00\", \"Sat 22:00-Mon 02:00\", \"Sun 22:00-24:00\", \"Fri 00:00-Sat 24:00\"]";
+    let text = every_limit()
+        .replace("no_trading_utc = []", windows)
+        .replace("max_collar_usd = 1\n", "max_collar_usd = 0.05\n");
+    let stale = StaleRule::LastChange(5);
+    let limits = with_slot(&text).expect("a configuration").limits.engine(7, stale);
+    assert_eq!((limits.windows.len(), limits.collar.units()), (4, 500));
+    let all: Vec<(String, String)> =
+        shown(&limits).into_iter().map(|limit| (limit.key.to_owned(), limit.value)).collect();
+    let others = risk::Limits { forecast_age: 7, stale, ..risk::Limits::wide() };
+    assert_eq!(changed(&others, &all), Ok(limits.clone()), "all of them set anew: {all:?}");
+    // What is not named stays, also what the file could not say.
+    let one = changed(&others, &[("max_order_usd".to_owned(), "2.50".to_owned())]).expect("a limit");
+    assert_eq!(one, risk::Limits { order_notional: Money::new(2_500_000), ..others });
+    // The names are those by which the engine tells what lets more pass.
+    let names: Vec<&str> = shown(&limits).iter().map(|limit| limit.name).collect();
+    let wide = risk::Limits { windows: Vec::new(), before_close: -1, skew: i64::MAX, ..risk::Limits::wide() };
+    for name in wide.loosened(&limits).into_iter().filter(|name| !["forecast_age", "stale"].contains(name)) {
+        assert!(names.contains(&name), "{name}");
+    }
+    let twice = [("max_order_usd", "1"), ("max_order_usd", "2")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(changed(&limits, &twice), Err("max_order_usd is set twice".to_owned()));
 }
 
 #[test]
