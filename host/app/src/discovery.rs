@@ -102,11 +102,7 @@ impl Discovery {
         let mut markets = Vec::new();
         let mut paid = Vec::new();
         for listed in &listed {
-            if let Some(value) = convert::settlement(listed)
-                && memory.paid.insert(listed.ticker.clone())
-            {
-                paid.push((listed.ticker.clone(), value));
-            }
+            paid.extend(memory.pay(listed).map(|value| (listed.ticker.clone(), value)));
             markets.extend(memory.take(listed, convert(listed, &series, &events)));
         }
         Ok((markets, paid))
@@ -144,6 +140,14 @@ struct Memory {
 }
 
 impl Memory {
+    /// The worth of a YES contract of a market that was paid, the first time. One whose result is known is not paid yet: that
+    /// takes an hour or a night, and a dispute may still change it.
+    fn pay(&mut self, listed: &wire::Market) -> Option<Price> {
+        let paid = convert::status(&listed.status) == Some(MarketStatus::Settled);
+        let value = convert::settlement(listed).filter(|_| paid)?;
+        self.paid.insert(listed.ticker.clone()).then_some(value)
+    }
+
     /// The market as it is to be told: nothing for one that was never understood, paused for one that no longer is.
     fn take(&mut self, listed: &wire::Market, converted: Result<Market, Error>) -> Option<Market> {
         match converted {
@@ -186,6 +190,19 @@ mod tests {
         let series = r#"{"ticker":"KXHIGHCHI","fee_type":"quadratic","fee_multiplier":1}"#;
         let series = serde_json::from_str(series).expect("a series");
         memory.take(listed, convert(listed, &series, &BTreeMap::new())).map(|market| market.status)
+    }
+
+    #[test]
+    fn a_result_that_is_known_is_not_paid_before_the_market_is_final() {
+        let mut memory = Memory::default();
+        assert_eq!(memory.pay(&listed("{}")), None);
+        for status in ["closed", "determined", "disputed", "amended"] {
+            let change = format!(r#"{{"status":"{status}","result":"yes","settlement_value_dollars":"1.0000"}}"#);
+            assert_eq!(memory.pay(&listed(&change)), None, "{status}");
+        }
+        let paid = listed(r#"{"status":"finalized","result":"no","settlement_value_dollars":"0.0000"}"#);
+        assert_eq!(memory.pay(&paid), Some(Price::ZERO), "what was amended counts");
+        assert_eq!(memory.pay(&paid), None, "once");
     }
 
     #[test]

@@ -418,7 +418,8 @@ impl Engine {
 
     fn settle(&mut self, market: MarketId, value: Price, done: &mut Vec<OrderEvent>, effects: &mut Vec<Effect>) {
         let listing = &mut self.listings[market.index()];
-        if listing.market.status == MarketStatus::Settled {
+        // A list may have said before that it is settled, without its worth.
+        if listing.paid.is_some() {
             return;
         }
         listing.market.status = MarketStatus::Settled;
