@@ -3,6 +3,8 @@
 //! Each connection tells all of it in the same order. What one told first, the others still owe, and when they tell it, it is
 //! known already. Nothing is remembered where there is one connection, and little where all of them are well.
 
+use super::Protocol;
+use isobar_engine::event::Body;
 use isobar_engine::units::Timestamp;
 use std::collections::VecDeque;
 
@@ -78,6 +80,20 @@ impl<K: PartialEq> Echoes<K> {
         if owed.by.is_empty() {
             self.owed.remove(index);
         }
+    }
+}
+
+impl Protocol {
+    /// Whether another connection told the same: then it is counted, and there is nothing to apply.
+    pub(super) fn is_echo(&mut self, at: Timestamp, index: usize, body: &Body) -> bool {
+        if self.connections.len() == 1 && self.news.is_empty() {
+            return false;
+        }
+        self.news.forget_before(at.plus(-self.stale_after));
+        let open = self.connections.iter().map(|open| open.number);
+        let echo = self.news.is_echo(at, self.connections[index].number, open, body.clone());
+        self.counts.seen += u64::from(echo);
+        echo
     }
 }
 

@@ -105,18 +105,6 @@ impl Protocol {
         Body::Quiet
     }
 
-    /// Whether another connection told the same: then it is counted, and there is nothing to apply.
-    pub(super) fn is_echo(&mut self, at: Timestamp, index: usize, body: &Body) -> bool {
-        if self.connections.len() == 1 && self.news.is_empty() {
-            return false;
-        }
-        self.news.forget_before(at.plus(-self.stale_after));
-        let open = self.connections.iter().map(|open| open.number);
-        let echo = self.news.is_echo(at, self.connections[index].number, open, body.clone());
-        self.counts.seen += u64::from(echo);
-        echo
-    }
-
     /// A sequence number of a book's subscription was skipped or repeated.
     fn gap(&mut self, at: Timestamp, index: usize, sub: usize, transmit: &mut Vec<Transmit>) -> Body {
         self.counts.gaps += 1;
