@@ -387,6 +387,10 @@ impl Driver {
             Message::Linked { socket, feed: Ok(feed) } => {
                 let connection = self.sockets.opened(socket, *feed);
                 self.screen.note(&format!("connected to {}", self.websocket));
+                if connection > 1 {
+                    // What happened while nobody listened is only in the lists: results, payments, new markets.
+                    self.look_again.notify_one();
+                }
                 // Every socket hears of the account: what is told twice changes nothing.
                 let (use_yes_price, private) = (self.use_yes_price, self.trader.live.is_some());
                 self.input(&Input::Connected { connection, use_yes_price, observed: false, private })

@@ -383,7 +383,10 @@ fn markets_are_read_anew_when_they_open_and_close_and_when_their_facts_change() 
     bench.frame(&day("KXRAINNYC"));
     assert!(bench.sent.is_empty());
     bench.frame(&day("KXHIGHCHI"));
-    assert_eq!(bench.sent, relist, "a new day of a listed series");
+    assert_eq!(std::mem::take(&mut bench.sent), relist, "a new day of a listed series");
+    let settled = Body::Status { market: M0, status: MarketStatus::Settled };
+    assert_eq!(bench.frame(&change(r#""event_type":"settled""#)), settled, "its worth was told while nobody listened");
+    assert_eq!(bench.sent, relist);
 }
 
 proptest! {

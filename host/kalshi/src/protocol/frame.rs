@@ -381,7 +381,11 @@ impl Protocol {
             }
             ("settled", _) => match known.worth {
                 Some(value) => Body::Settled { market, value },
-                None => Body::Status { market, status: MarketStatus::Settled },
+                None => {
+                    // What it is worth was told on a connection that is gone; the list says it too.
+                    transmit.push(Transmit::Relist { market });
+                    Body::Status { market, status: MarketStatus::Settled }
+                }
             },
             ("price_level_structure_updated", _) if change.price_ranges.as_deref().is_some_and(unknown_grid) => {
                 transmit.push(Transmit::Relist { market });
