@@ -45,6 +45,10 @@ pub fn demo(command: &cli::Demo) -> Result<()> {
     if command.recording.is_some() && is_new_york(command.day.as_deref()) {
         config.venue.series = vec!["KXHIGHNY".to_owned()];
     }
+    if command.flood {
+        // Its day passes as fast as it is read: there is no clock to be apart from.
+        config.limits.skew = i64::MAX;
+    }
     let folder = match &command.run {
         Some(folder) => folder.clone(),
         None => new_folder(&config.run_dir, "demo"),
