@@ -340,6 +340,8 @@ fn time_closes_a_market_and_settlement_pays_it() {
     let closed = |report: &Report| matches!(report, Report::Cancelled { reason: CancelReason::MarketClosed, .. });
     assert!(desk.reports.iter().any(closed));
     assert!(!desk.engine.tradable(MarketId(0)));
+    // That it is settled may be known before its worth is.
+    desk.input(Body::Status { market: MarketId(0), status: MarketStatus::Settled });
     desk.input(Body::Settled { market: MarketId(0), value: Price::ONE });
     desk.input(Body::Settled { market: MarketId(0), value: Price::ONE });
     let paid: Vec<_> = desk.reports.iter().filter(|r| matches!(r, Report::Settled { .. })).collect();
