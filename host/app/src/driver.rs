@@ -426,39 +426,35 @@ impl Driver {
         });
     }
 
-    /// Does what the protocol core asked for.
+    /// Does what the protocol core asked for. What is meant for a connection that is gone is dropped.
     async fn act(&mut self) -> Result<()> {
         for transmit in std::mem::take(&mut self.trader.transmit) {
-            let (Transmit::Text { connection, .. }
-            | Transmit::Ping { connection }
-            | Transmit::Reconnect { connection, .. }) = transmit
-            else {
-                self.read_again(&transmit);
-                continue;
-            };
-            // What is meant for a connection that is gone is dropped.
-            let Some((socket, feed)) = self.sockets.find(connection) else { continue };
-            let result = match transmit {
-                Transmit::Text { text, .. } => feed.send_text(text).await.map_err(|error| error.to_string()),
-                Transmit::Ping { .. } => feed.ping().await.map_err(|error| error.to_string()),
-                Transmit::Reconnect { reason, .. } => Err(format!("given up: {reason:?}")),
-                Transmit::Relist { .. } | Transmit::Reconcile { .. } => Ok(()),
-            };
-            if let Err(reason) = result {
-                self.disconnected(socket, reason)?;
+            match transmit {
+                Transmit::Text { connection, text } => {
+                    if let Some((socket, feed)) = self.sockets.find(connection)
+                        && let Err(error) = feed.send_text(text).await
+                    {
+                        self.disconnected(socket, error.to_string())?;
+                    }
+                }
+                Transmit::Ping { connection } => {
+                    if let Some((socket, feed)) = self.sockets.find(connection)
+                        && let Err(error) = feed.ping().await
+                    {
+                        self.disconnected(socket, error.to_string())?;
+                    }
+                }
+                Transmit::Reconnect { connection, reason } => {
+                    if let Some((socket, _)) = self.sockets.find(connection) {
+                        self.disconnected(socket, format!("given up: {reason:?}"))?;
+                    }
+                }
+                // Fills from before the private channel listened are only in the account.
+                Transmit::Reconcile { .. } => self.trader.read_account(),
+                Transmit::Relist { .. } => self.look_again.notify_one(),
             }
         }
         Ok(())
-    }
-
-    /// Reads over REST what the feed does not tell.
-    fn read_again(&mut self, transmit: &Transmit) {
-        match transmit {
-            // Fills from before the private channel listened are only in the account.
-            Transmit::Reconcile { .. } => self.trader.read_account(),
-            Transmit::Relist { .. } => self.look_again.notify_one(),
-            Transmit::Text { .. } | Transmit::Ping { .. } | Transmit::Reconnect { .. } => {}
-        }
     }
 }
 
