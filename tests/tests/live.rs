@@ -321,6 +321,52 @@ fn quotes_are_pulled_where_a_subscription_falls_silent_while_its_connection_answ
 }
 
 #[test]
+fn the_places_of_live_orders_are_shown_as_the_exchange_has_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let venue = Venue::start(folder.path(), &["--speed", "2", "--tier", "prestige", "--start", MORNING]);
+    let config = venue.config(folder.path(), "patient");
+    let text =
+        std::fs::read_to_string(&config).expect("written").replacen("[live]\n", "[live]\nread_queue_sec = 1\n", 1);
+    std::fs::write(&config, text).expect("written");
+    let mut host = live(&config);
+    proved(&mut host);
+    let run = folder.path().join("runs/live-1");
+    // Contracts ahead by the number of the order, as each side has it; quantities in 1/100 contract.
+    let shown = || {
+        let status = succeed(isobar(["status", "--json"]).arg(&run));
+        let orders = status["status"]["slots"]["patient"]["orders"].as_array().expect("orders").clone();
+        let places = orders.iter().map(|order| (order["order"].as_u64().expect("a number"), order["ahead"].as_u64()));
+        places.collect::<BTreeMap<_, _>>()
+    };
+    let true_places = || {
+        let orders = venue.ask("orders")[0].as_array().expect("orders").clone();
+        let resting = orders.iter().filter(|order| order["status"] == "resting");
+        let number = |order: &Value| order["client_order_id"].as_str()?.rsplit_once('-')?.1.parse::<u64>().ok();
+        let hundredths = |order: &Value| order["ahead"].as_str()?.replace('.', "").parse::<u64>().ok();
+        resting.map(|order| (number(order).expect("ours"), hundredths(order))).collect::<BTreeMap<_, _>>()
+    };
+    // Both move: what is looked for is a moment at which they agree, with somebody ahead.
+    let end = Instant::now() + Duration::from_secs(60);
+    let places = loop {
+        let (shown, held) = (shown(), true_places());
+        if shown == held && held.values().any(|ahead| ahead.is_some_and(|ahead| ahead > 0)) {
+            break held;
+        }
+        assert!(Instant::now() < end, "shown {shown:?}, at the exchange {held:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    println!("contracts ahead by order, in hundredths: {places:?}");
+    let words = isobar(["status"]).arg(&run).output().expect("runs");
+    let words = String::from_utf8_lossy(&words.stdout).into_owned();
+    assert!(words.contains(" ahead") && words.contains("order "), "{words}");
+    // A paper slot shows its own model of the queue.
+    let twin = &succeed(isobar(["status", "--json"]).arg(&run))["status"]["slots"]["twin"]["orders"];
+    assert!(twin.as_array().expect("orders").iter().any(|order| order["ahead"].is_u64()), "{twin}");
+    equal(&host.interrupt(), "patient", &venue);
+    replays(folder.path(), "live-1");
+}
+
+#[test]
 fn live_trading_over_two_sockets_outlives_the_loss_of_either() {
     let folder = tempfile::tempdir().expect("a folder");
     let venue = Venue::start(folder.path(), &["--speed", "60", "--tier", "prestige", "--start", MORNING]);

@@ -13,8 +13,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use isobar_engine::engine::Engine;
 use isobar_engine::event::Notice;
 use isobar_engine::risk::Limits;
+use isobar_engine::units::{Price, Quantity, Side};
 use isobar_engine::venue::Command;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,6 +51,27 @@ pub struct SlotStatus {
     pub flat: bool,
     /// Whether the account was proved equal to the ledger; a paper slot has none to differ from.
     pub proved: bool,
+    /// Its orders that are not over, first come first within a market, as of the last second.
+    #[serde(default)]
+    pub orders: Vec<OrderStatus>,
+}
+
+/// An order that is not over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderStatus {
+    /// Its number within the slot.
+    pub order: u64,
+    /// The venue's name of its market.
+    pub ticker: String,
+    /// `bid` or `ask`.
+    pub side: Side,
+    /// Limit, YES price, 1/10 000 dollar.
+    pub price: Price,
+    /// What may still fill, 1/100 contract.
+    pub remaining: Quantity,
+    /// Contracts that trade before it, 1/100 contract: as the venue said last, on paper as the model of the queue has it.
+    /// Nothing where nobody said.
+    pub ahead: Option<Quantity>,
 }
 
 impl Status {
@@ -83,6 +106,24 @@ impl Board {
             Notice::Proved => slot.proved = true,
             Notice::Unproved { .. } => slot.proved = false,
             _ => {}
+        }
+    }
+
+    /// Takes down the orders of a slot that are not over.
+    pub fn show(&self, slot: &str, engine: &Engine) {
+        let orders = engine.markets().flat_map(|market| {
+            engine.open(market.id).map(|order| OrderStatus {
+                order: order.id.0,
+                ticker: market.ticker.clone(),
+                side: order.side,
+                price: order.price,
+                remaining: order.remaining,
+                ahead: order.ahead,
+            })
+        });
+        if let Some(slot) = self.lock().slots.get_mut(slot) {
+            slot.orders.clear();
+            slot.orders.extend(orders);
         }
     }
 }

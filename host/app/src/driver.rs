@@ -213,9 +213,9 @@ impl Driver {
             }
         }
         self.input(&Input::Closing)?;
-        if let Some(Live { seat: Seat { slot, world }, .. }) = &mut self.trader.live {
-            slot.close(world);
-            world.tell();
+        if let Some(Live { seat, .. }) = &mut self.trader.live {
+            seat.slot.close(&mut seat.world);
+            seat.tell();
         }
         if let Some(stages) = &self.trader.stages
             && let Err(error) = stages.write()
@@ -255,7 +255,7 @@ impl Driver {
             link.refresh(Clock::machine());
         }
         if let Some(live) = &mut self.trader.live {
-            live.seat.world.tell();
+            live.seat.tell();
             live.seat.world.prepare();
         }
         let wake = self.trader.next_wakeup(now);

@@ -96,9 +96,9 @@ impl Follower {
         if let Some(books) = &mut self.books {
             books.apply(seq, at, &body);
         }
-        for Seat { slot, world } in &mut self.seats {
-            slot.input(seq, at, &body, world);
-            world.tell();
+        for seat in &mut self.seats {
+            seat.slot.input(seq, at, &body, &mut seat.world);
+            seat.tell();
         }
         Ok(if closing { Next::Closed } else { Next::Applied })
     }
@@ -114,10 +114,10 @@ impl Follower {
     }
 
     fn finish(&mut self) -> Result<()> {
-        for Seat { slot, world } in &mut self.seats {
-            slot.close(world);
-            world.tell();
-            world.flush()?;
+        for seat in &mut self.seats {
+            seat.slot.close(&mut seat.world);
+            seat.tell();
+            seat.world.flush()?;
         }
         self.screen.flush();
         Ok(())

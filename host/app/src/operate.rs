@@ -1,8 +1,9 @@
 //! `isobar halt`, `isobar rearm`, `isobar limits` and `isobar status`: what an operator says to a run that goes on.
 
 use crate::cli;
-use crate::control::{Door, LimitsAnswer, SetLimits, Status};
+use crate::control::{Door, LimitsAnswer, OrderStatus, SetLimits, Status};
 use anyhow::{Context, Result, bail};
+use isobar_engine::units::Side;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -162,6 +163,11 @@ pub fn render(outcome: &Outcome) -> String {
             (Some(reason), false) => format!("halted ({reason}); NOT PROVED that nothing rests"),
         };
         text.push_str(&format!("\n  {name}: {kind}, {state}"));
+        for OrderStatus { order, ticker, side, price, remaining, ahead } in &slot.orders {
+            let verb = if *side == Side::Bid { "buys" } else { "sells" };
+            let ahead = ahead.map_or("place in the queue not known".to_owned(), |ahead| format!("{ahead} ahead"));
+            text.push_str(&format!("\n    order {order}: {ticker} {verb} {remaining} @ {price}, {ahead}"));
+        }
     }
     text
 }

@@ -203,7 +203,7 @@ impl Screen {
                 |_| format!("{} {slot:<7}  NOTICE {notice}", clock(at)),
                 |_| json!({"type": "notice", "at": at.0, "slot": slot, "text": notice.to_string(), "notice": notice}),
             ),
-            Report::Placed { .. } | Report::Cancelled { .. } => {}
+            Report::Placed { .. } | Report::Cancelled { .. } | Report::Queued { .. } => {}
         }
     }
 

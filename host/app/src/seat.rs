@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use isobar_engine::event::{Component, Fault, Report};
 use isobar_engine::market::MarketId;
 use isobar_engine::snapshot::{Decision, Snapshot};
-use isobar_engine::units::{Digest, Timestamp};
+use isobar_engine::units::{Digest, SECOND, Timestamp};
 use isobar_plugins::Strategy;
 use isobar_store::{SlotRecord, SlotWriter};
 use std::sync::Arc;
@@ -35,6 +35,17 @@ pub enum Order {
 }
 
 impl Seat {
+    /// Shows what happened since the last call.
+    pub fn tell(&mut self) {
+        let Self { slot, world } = self;
+        world.tell();
+        let second = slot.at().0.div_euclid(SECOND);
+        if let Some(board) = world.board.as_ref().filter(|_| second != world.shown) {
+            world.shown = second;
+            board.show(&slot.name, &slot.engine);
+        }
+    }
+
     /// Does as told. The run must have begun: its opening was applied.
     pub fn obey(&mut self, order: Order) {
         let Self { slot, world } = self;
@@ -86,6 +97,8 @@ pub struct Running {
     untold: Vec<Untold>,
     /// Where an operator looks; nothing in a rerun.
     board: Option<Board>,
+    /// The second as of which the board shows the orders.
+    shown: i64,
     doubts: Option<Sender<Message>>,
     pub tally: Tally,
     /// Nanoseconds of each decision.
@@ -120,6 +133,7 @@ impl Running {
             screen,
             untold: Vec::new(),
             board: None,
+            shown: 0,
             doubts: None,
             tally: Tally::default(),
             took: hdrhistogram::Histogram::new(3).expect("three digits are allowed"),
@@ -134,8 +148,7 @@ impl Running {
         component
     }
 
-    /// Shows what happened since the last call.
-    pub fn tell(&mut self) {
+    fn tell(&mut self) {
         for untold in self.untold.drain(..) {
             match untold {
                 Untold::Decision { number, snapshot, outcome } => {

@@ -43,10 +43,11 @@ pub struct Live<W> {
     pub gateway: Gateway,
 }
 
-/// Gives the gateway a request; a read of the account with the orders that it has to tell of.
+/// Gives the gateway a request; a read with the orders that it has to tell of.
 fn submit(gateway: &mut Gateway, now: Timestamp, request: Request, protocol: &Protocol, engine: &Engine) {
     match request {
         Request::ReadAccount => gateway.read_account(now, protocol, &engine.unfinished()),
+        Request::ReadQueue => gateway.read_queue(now, protocol, &engine.unfinished()),
         request => gateway.submit(now, request, protocol),
     }
 }

@@ -256,6 +256,7 @@ impl Engine {
             Body::Group { triggered } => self.group_changed(*triggered, effects),
             Body::Exchange(status) => self.exchange_changed(*status),
             Body::Skew(skew) => self.skew = *skew,
+            Body::Queue(places) => self.queue_read(places),
             Body::Command(command) => self.command(command, effects),
             Body::Decided { .. } | Body::Swapped(_) => unreachable!("answers do not come as inputs"),
         }

@@ -115,6 +115,8 @@ pub enum Input<'a> {
         /// Why, for people.
         reason: String,
     },
+    /// Where the account's resting orders stand in their queues, as read over REST.
+    Queue(Vec<QueueRead>),
 }
 
 /// Facts that hold for a whole run.
@@ -186,6 +188,15 @@ pub struct OrderRead {
     pub filled: Quantity,
     /// Contracts that still rest.
     pub remaining: Quantity,
+}
+
+/// Where one order stands in its queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueRead {
+    /// The venue's id of the order.
+    pub id: String,
+    /// Contracts that trade before it, by price and time; none at the front.
+    pub ahead: Quantity,
 }
 
 /// Price and total size resting at it.
@@ -354,6 +365,8 @@ pub enum Body {
     },
     /// The slot holds another component from here on.
     Swapped(Component),
+    /// Contracts ahead of orders of ours; see [`Input::Queue`].
+    Queue(Vec<(OrderId, Quantity)>),
 }
 
 /// How a component failed to answer.
@@ -521,6 +534,15 @@ pub enum Report {
     },
     /// Something about the slot as a whole, or about how an order fares at the venue. Its `Display` is for people.
     Notice(Notice),
+    /// A resting order stands elsewhere in its queue than was known.
+    Queued {
+        /// The order.
+        order: OrderId,
+        /// Its market.
+        market: MarketId,
+        /// Contracts that trade before it.
+        ahead: Quantity,
+    },
 }
 
 /// What a person who watches a slot has to know besides orders and fills.

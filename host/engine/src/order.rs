@@ -47,6 +47,9 @@ pub struct OpenOrder {
     pub take: bool,
     /// Whether it is to go: a cancel is on its way, or waits to be sent.
     pub cancelling: bool,
+    /// Contracts that trade before it: as the venue said last, on paper as the model of the queue has it. Nothing while it
+    /// is on its way, or where nobody said.
+    pub ahead: Option<Quantity>,
 }
 
 /// What happened to an order.

@@ -37,6 +37,8 @@ pub struct LiveSettings {
     pub read_every: i64,
     /// A read of the account that brought nothing for this long is asked for again.
     pub read_again: i64,
+    /// While orders rest, their places in the queues are read this often; 0 for never.
+    pub queue_every: i64,
 }
 
 impl LiveSettings {
@@ -73,6 +75,8 @@ pub struct Orders {
     events: Vec<OrderEvent>,
     effects: Vec<Effect>,
     account_wanted: bool,
+    /// When places in the queues were last asked for.
+    queue_asked: Timestamp,
     alarm: Option<String>,
     /// Markets in which new orders pass again that did not a moment ago.
     released: Vec<MarketId>,
@@ -137,6 +141,7 @@ impl Orders {
             events: Vec::new(),
             effects: Vec::new(),
             account_wanted: false,
+            queue_asked: Timestamp(0),
             alarm: None,
             released: Vec::new(),
         }
@@ -241,6 +246,26 @@ impl Orders {
             for at in 0..self.desks[index].open.len() {
                 self.act(index, at);
             }
+        }
+        self.ask_queue();
+    }
+
+    /// Learns how many contracts are ahead of an order. What is said of one that does not rest changes nothing.
+    pub fn queued(&mut self, id: OrderId, ahead: Quantity) {
+        let Some(market) = self.markets.get(&id).copied() else { return };
+        let mut open = self.desk(market).open.iter_mut();
+        if open.find(|life| life.order().id == id).is_some_and(|life| life.queue(ahead)) {
+            self.effects.push(Effect::Report(Report::Queued { order: id, market, ahead }));
+        }
+    }
+
+    /// Asks for the places in the queues by time alone: an answer that is lost is no harm, and comes again.
+    fn ask_queue(&mut self) {
+        let every = self.settings.queue_every;
+        let due = every > 0 && self.now.since(self.queue_asked) >= every;
+        if due && self.desks.iter().flat_map(|desk| &desk.open).any(Life::rests) {
+            self.queue_asked = self.now;
+            self.effects.push(Effect::Send(Request::ReadQueue));
         }
     }
 

@@ -213,7 +213,8 @@ impl Paper {
 
     /// The orders of a market that are not over, first come first.
     pub fn open(&self, market: MarketId) -> impl Iterator<Item = OpenOrder> {
-        self.desks.get(market.index()).into_iter().flat_map(|desk| &desk.orders).map(|order| OpenOrder {
+        let rule = self.settings.queue;
+        self.desks.get(market.index()).into_iter().flat_map(|desk| &desk.orders).map(move |order| OpenOrder {
             id: order.order.id,
             side: order.order.side,
             price: order.order.price,
@@ -221,6 +222,7 @@ impl Paper {
             staying: order.staying.min(order.remaining),
             take: order.order.take,
             cancelling: order.cancelling,
+            ahead: order.queue.as_ref().map(|queue| queue.ahead(rule, Quantity::ZERO)),
         })
     }
 
@@ -339,13 +341,18 @@ impl Queue {
         self.least = self.least.min(displayed);
     }
 
+    /// Contracts ahead, `announced` being traded by what the level already lost.
+    fn ahead(&self, rule: QueueRule, announced: Quantity) -> Quantity {
+        match rule {
+            QueueRule::Never => self.ahead,
+            QueueRule::CapAtDisplayed => self.ahead.min(self.least + announced),
+        }
+    }
+
     /// A trade at the price goes by. Returns how much of it was for those ahead.
     fn trade(&mut self, rule: QueueRule, volume: Quantity) -> Quantity {
         let announced = self.unexplained.min(volume);
-        let ahead = match rule {
-            QueueRule::Never => self.ahead,
-            QueueRule::CapAtDisplayed => self.ahead.min(self.least + announced),
-        };
+        let ahead = self.ahead(rule, announced);
         self.ahead = self.ahead.saturating_sub(volume);
         self.unexplained -= announced;
         ahead

@@ -63,6 +63,8 @@ pub enum Request {
     TriggerGroup,
     /// Reset the run's order group, so that it takes orders again.
     ResetGroup,
+    /// Read how many contracts are ahead of each order that rests.
+    ReadQueue,
 }
 
 /// Where an order stands at the venue.

@@ -4,6 +4,7 @@ mod support;
 
 use isobar_engine::engine::{Engine, Settings};
 use isobar_engine::event::{Body, Effect, Notice, Report, StaleReason};
+use isobar_engine::execution::ExecutionSettings;
 use isobar_engine::market::{MarketId, MarketStatus};
 use isobar_engine::order::{OrderId, RefusalReason};
 use isobar_engine::risk::Limits;
@@ -307,6 +308,46 @@ fn quotes_become_the_fewest_requests_and_keep_their_place() {
     assert_eq!(desk.sent[..1], [cancel(2)]);
     assert_eq!(desk.sent[2..], [cancel(4)]);
     assert!(matches!(desk.sent[1], Request::Create { side: Side::Ask, .. }));
+}
+
+#[test]
+fn places_in_the_queues_are_asked_for_while_orders_rest_and_told_where_they_changed() {
+    let mut live = support::live();
+    live.queue_every = 10 * SECOND;
+    let mut desk = Desk::proved(Desk::with(Settings { execution: ExecutionSettings::Live(live), ..settings() }));
+    let asked = |desk: &mut Desk, seconds: i64| {
+        (0..seconds).for_each(|_| desk.wait(SECOND));
+        let asked = desk.sent.iter().filter(|request| **request == Request::ReadQueue).count();
+        desk.clear();
+        asked
+    };
+    let ahead = |desk: &Desk| desk.engine.open(MARKET).map(|order| order.ahead).collect::<Vec<_>>();
+    let contracts = Quantity::contracts;
+    desk.want(quotes(&[quote(0, Side::Bid, 45, 10), quote(0, Side::Bid, 44, 10)]));
+    assert_eq!(asked(&mut desk, 20), 0, "nothing rests yet, as far as is known");
+    desk.rests(1, 10);
+    desk.rests(2, 10);
+    assert_eq!(asked(&mut desk, 1), 1, "at once");
+    assert_eq!(asked(&mut desk, 19), 1, "then every ten seconds");
+    assert_eq!(ahead(&desk), [None, None]);
+
+    desk.input(Body::Queue(vec![(OrderId(1), contracts(7)), (OrderId(2), contracts(30)), (OrderId(9), contracts(1))]));
+    assert_eq!(ahead(&desk), [Some(contracts(7)), Some(contracts(30))], "an order that nobody knows changes nothing");
+    let queued = |order, ahead| Report::Queued { order: OrderId(order), market: MARKET, ahead: contracts(ahead) };
+    assert_eq!(desk.reports, [queued(1, 7), queued(2, 30)]);
+    desk.clear();
+    desk.input(Body::Queue(vec![(OrderId(1), contracts(7)), (OrderId(2), contracts(12))]));
+    assert_eq!(desk.reports, [queued(2, 12)], "only what changed");
+    desk.clear();
+
+    // What ended has no place any more, whatever a late read says.
+    desk.hear(1, OrderReport::State { status: OrderStatus::Cancelled, filled: contracts(0), remaining: contracts(0) });
+    desk.input(Body::Queue(vec![(OrderId(1), contracts(3))]));
+    assert_eq!((ahead(&desk), desk.reports.len()), (vec![Some(contracts(12))], 1), "only that it ended was told");
+    assert!(matches!(desk.reports[0], Report::Cancelled { .. }));
+    desk.clear();
+    desk.hear(2, OrderReport::State { status: OrderStatus::Cancelled, filled: contracts(0), remaining: contracts(0) });
+    assert_eq!(asked(&mut desk, 30), 0, "nothing rests");
 }
 
 #[test]

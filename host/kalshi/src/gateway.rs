@@ -9,6 +9,7 @@
 
 mod finding;
 mod link;
+mod queue;
 mod reading;
 mod request;
 
@@ -22,11 +23,12 @@ use crate::budget::{Budget, Rank};
 use crate::error::VenueError;
 use crate::protocol::Protocol;
 use finding::{Finding, Found};
-use isobar_engine::event::{AccountRead, Input};
+use isobar_engine::event::{AccountRead, Input, QueueRead};
 use isobar_engine::market::MarketId;
 use isobar_engine::order::OrderId;
 use isobar_engine::units::{SECOND, Timestamp};
 use isobar_engine::venue::Request;
+use queue::QueueReading;
 use request::{Unspoken, call, cost, rank};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -143,6 +145,8 @@ pub enum Reply {
     },
     /// The account was read.
     Account(AccountRead),
+    /// Places in the queues were read.
+    Queue(Vec<QueueRead>),
 }
 
 impl Reply {
@@ -156,6 +160,7 @@ impl Reply {
                 Input::Unanswered { request: *request, sent: lost.sent, reason: lost.reason.clone() }
             }
             Self::Account(read) => Input::Account(read.clone()),
+            Self::Queue(read) => Input::Queue(read.clone()),
         }
     }
 }
@@ -183,6 +188,7 @@ struct Waiting {
 enum Task {
     Find(Finding),
     Read(Box<AccountReading>),
+    Queue(QueueReading),
 }
 
 /// A read of one or many steps.
@@ -281,6 +287,7 @@ impl Gateway {
                 Task::Find(Finding::new(order, now, ahead, hint, &self.settings))
             }
             Request::ReadAccount => return self.read_account(now, protocol, &[]),
+            Request::ReadQueue => return self.read_queue(now, protocol, &[]),
             _ => return self.submit_write(now, request),
         };
         self.reads.push_back(Reading { task, request, from: now, attempt: 0 });
@@ -299,18 +306,33 @@ impl Gateway {
             .narrowed(back(fresh, ENDED), open);
         let reading =
             Reading { task: Task::Read(Box::new(reading)), request: Request::ReadAccount, from: now, attempt: 0 };
-        if !self.reads_account() {
+        if !self.reads_any(|task| matches!(task, Task::Read(_))) {
             self.reads.push_back(reading);
         } else if self.next_account.replace(reading).is_some() {
             self.unsent(Request::ReadAccount, "a later question stands for it");
         }
     }
 
-    /// Whether a read of the account goes on.
-    fn reads_account(&self) -> bool {
-        let account = |reading: &Reading| matches!(reading.task, Task::Read(_));
-        let flying = |flight: &Flight| matches!(flight, Flight::Read(reading) if account(reading));
-        self.reads.iter().any(account) || self.flights.values().any(flying)
+    /// Has the places in the queues read ([`Request::ReadQueue`]) of the orders `open` that the venue has shown. One read
+    /// goes on at a time.
+    pub fn read_queue(&mut self, now: Timestamp, protocol: &Protocol, open: &[(OrderId, Timestamp)]) {
+        if self.reads_any(|task| matches!(task, Task::Queue(_))) {
+            return self.unsent(Request::ReadQueue, "an earlier question has no answer yet");
+        }
+        let resting = open.iter().filter_map(|(order, _)| protocol.placed(*order)).filter(|placed| !placed.over);
+        match QueueReading::new(resting.filter_map(|placed| protocol.ticker(placed.market)).collect()) {
+            Some(queue) => {
+                let task = Task::Queue(queue);
+                self.reads.push_back(Reading { task, request: Request::ReadQueue, from: now, attempt: 0 });
+            }
+            None => self.unsent(Request::ReadQueue, "nothing rests"),
+        }
+    }
+
+    /// Whether a read of this kind goes on.
+    fn reads_any(&self, kind: impl Fn(&Task) -> bool) -> bool {
+        let flying = |flight: &Flight| matches!(flight, Flight::Read(reading) if kind(&reading.task));
+        self.reads.iter().any(|reading| kind(&reading.task)) || self.flights.values().any(flying)
     }
 
     fn submit_write(&mut self, now: Timestamp, request: Request) {
@@ -425,7 +447,7 @@ impl Gateway {
     }
 
     fn poll_reads(&mut self, now: Timestamp, protocol: &Protocol) -> Option<Action> {
-        if self.next_account.is_some() && !self.reads_account() {
+        if self.next_account.is_some() && !self.reads_any(|task| matches!(task, Task::Read(_))) {
             self.reads.extend(self.next_account.take());
         }
         for index in 0..self.reads.len() {
@@ -445,6 +467,7 @@ impl Gateway {
                     let cost = if single { costs.order } else { costs.default };
                     (path, query, false, cost)
                 }
+                Task::Queue(queue) => (queue::PATH.to_owned(), queue.query(), false, self.budget.costs().default),
                 Task::Read(account) => match account.next(now) {
                     Step::Ask(get) => (get.path.to_owned(), get.query, get.balance, self.budget.costs().default),
                     Step::Wait(until) => {
@@ -472,8 +495,7 @@ impl Gateway {
     /// Ends a read without a result.
     fn end(&mut self, index: usize, reason: &str) -> Option<Action> {
         let reading = self.reads.remove(index)?;
-        let lost = Lost { sent: true, reason: reason.to_owned() };
-        Some(Action::Reply(Reply::Unanswered { request: reading.request, lost }))
+        Some(Action::Reply(unread(reading.request, &reason)))
     }
 
     fn finish(&mut self, index: usize, protocol: &Protocol) -> Option<Action> {
@@ -489,10 +511,7 @@ impl Gateway {
                 self.strangers.extend(strangers);
                 Some(Action::Reply(Reply::Account(read)))
             }
-            Err(error) => {
-                let lost = Lost { sent: true, reason: error.to_string() };
-                Some(Action::Reply(Reply::Unanswered { request: reading.request, lost }))
-            }
+            Err(error) => Some(Action::Reply(unread(reading.request, &error))),
         }
     }
 
@@ -575,12 +594,17 @@ impl Gateway {
         if let Some(error) = error {
             return Some(match reading.task {
                 Task::Find(_) => Reply::Answered { request, answer },
-                Task::Read(_) => Reply::Unanswered { request, lost: Lost { sent: true, reason: error.to_string() } },
+                Task::Read(_) | Task::Queue(_) => unread(request, &error),
             });
         }
         reading.attempt = 0;
         match &mut reading.task {
             Task::Read(account) => account.answered(now, &answer.body),
+            Task::Queue(queue) => match queue.answered(&answer.body) {
+                Ok(Some(read)) => return Some(Reply::Queue(read)),
+                Ok(None) => {}
+                Err(error) => return Some(unread(request, &error)),
+            },
             Task::Find(finding) => match finding.answered(now, &answer.body, protocol, &self.settings) {
                 Found::Further => {}
                 Found::Evidence => {
@@ -617,12 +641,17 @@ impl Gateway {
         for reading in &self.reads {
             at(match &reading.task {
                 Task::Find(finding) => reading.from.max(finding.wait),
-                Task::Read(_) => reading.from,
+                Task::Read(_) | Task::Queue(_) => reading.from,
             });
         }
         // What is blocked by an answer or by a higher rank is looked at again soon, not at once.
         wake.map(|wake| wake.max(now.plus(SECOND / 1_000)))
     }
+}
+
+/// A read that was asked for and brought nothing.
+fn unread(request: Request, reason: &impl ToString) -> Reply {
+    Reply::Unanswered { request, lost: Lost { sent: true, reason: reason.to_string() } }
 }
 
 enum Turn {

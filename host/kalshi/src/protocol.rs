@@ -242,6 +242,7 @@ impl Protocol {
             Input::Answered { request, status, body } => self.answered(request, *status, body),
             Input::Unanswered { request, sent, .. } => self.unanswered(request, *sent),
             Input::Account(read) => self.account(read),
+            Input::Queue(read) => self.queue(read),
             Input::Closing => Body::Quiet,
         }
     }

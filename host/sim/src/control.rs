@@ -112,8 +112,9 @@ async fn accounts(State(shared): State<Arc<Shared>>) -> Json<Value> {
 async fn orders(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let venue = shared.venue();
     let inspect = venue.core.inspect();
-    let told = |order: OrderView| {
+    let told = |account: usize, order: OrderView| {
         json!({
+            "ahead": inspect.queue_position(account, &order.order_id).map(|ahead| ahead.to_string()),
             "order_id": order.order_id,
             "client_order_id": order.client_order_id,
             "ticker": order.ticker,
@@ -125,7 +126,9 @@ async fn orders(State(shared): State<Arc<Shared>>) -> Json<Value> {
             "status": order.status,
         })
     };
-    let accounts = inspect.accounts().map(|account| inspect.orders(account).into_iter().map(told).collect::<Value>());
+    let accounts = inspect
+        .accounts()
+        .map(|account| inspect.orders(account).into_iter().map(|order| told(account, order)).collect::<Value>());
     Json(accounts.collect())
 }
 

@@ -37,6 +37,7 @@ fn settings() -> Settings {
         margin: 2 * SECOND,
         read_every: 15 * SECOND,
         read_again: 15 * SECOND,
+        queue_every: 5 * SECOND,
     });
     let limits = Limits { position: Quantity::contracts(12), ..Limits::wide() };
     Settings { limits, execution, fees: None, cash: Money::ZERO }

@@ -30,6 +30,7 @@ pub(super) struct RawLive {
     read_lag_sec: RawNumber,
     read_account_sec: RawNumber,
     read_timeout_sec: RawNumber,
+    read_queue_sec: RawNumber,
 }
 
 impl Source<'_> {
@@ -55,6 +56,7 @@ impl Source<'_> {
             margin: seconds("read_lag_sec", &raw.read_lag_sec, 9, 2)?,
             read_every: seconds("read_account_sec", &raw.read_account_sec, 9, 60)?,
             read_again: seconds("read_timeout_sec", &raw.read_timeout_sec, 9, 15)?,
+            queue_every: seconds("read_queue_sec", &raw.read_queue_sec, 9, 10)?,
         };
         if settings.renew_left >= settings.ttl {
             return Err(Problem::new(at, "live.renew_when_left_sec has to be less than live.order_ttl_sec"));

@@ -142,6 +142,7 @@ fn the_example_shows_every_key() {
         "read_lag_sec",
         "read_account_sec",
         "read_timeout_sec",
+        "read_queue_sec",
         "latency_ms",
         "queue",
         "starting_cash_usd",
@@ -278,6 +279,7 @@ fn live_trading_needs_every_limit_to_be_written() {
         margin: 2 * SECOND,
         read_every: 60 * SECOND,
         read_again: 15 * SECOND,
+        queue_every: 10 * SECOND,
     };
     assert_eq!(config, Live { slot: "edge".to_owned(), settings, group_contracts: Quantity::contracts(500) });
     let keys: Vec<&str> = limits

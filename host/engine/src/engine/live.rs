@@ -7,7 +7,7 @@ use crate::market::{MarketId, MarketStatus};
 use crate::order::{OrderEvent, OrderId};
 use crate::reconcile::{Markets, Verdict};
 use crate::risk::check::premium;
-use crate::units::{SECOND, Timestamp};
+use crate::units::{Quantity, SECOND, Timestamp};
 use crate::venue::{Account, OrderReport, OrderStatus, Request, VenueFill, VenueOrder};
 use std::collections::BTreeSet;
 
@@ -33,6 +33,12 @@ impl Engine {
     pub(super) fn order_heard(&mut self, order: OrderId, report: &OrderReport) {
         if let Some(orders) = self.execution.live_mut() {
             orders.hear(order, report);
+        }
+    }
+
+    pub(super) fn queue_read(&mut self, places: &[(OrderId, Quantity)]) {
+        if let Some(orders) = self.execution.live_mut() {
+            places.iter().for_each(|(order, ahead)| orders.queued(*order, *ahead));
         }
     }
 

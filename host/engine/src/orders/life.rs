@@ -65,6 +65,8 @@ pub(super) struct Life {
     /// A search did not find it although it existed: only a read of the account can tell.
     vanished: bool,
     search: Option<Attempt>,
+    /// Contracts that trade before it, as they were last read.
+    ahead: Option<Quantity>,
     /// Its end was told.
     told: bool,
 }
@@ -149,6 +151,7 @@ impl Life {
             doubt: None,
             vanished: false,
             search: None,
+            ahead: None,
             told: false,
             order,
         }
@@ -258,6 +261,11 @@ impl Life {
             self.gone.get_or_insert(now);
             self.calm();
         }
+    }
+
+    /// Learns how many contracts trade before it, and says whether that was news.
+    pub fn queue(&mut self, ahead: Quantity) -> bool {
+        self.rests() && self.ahead.replace(ahead) != Some(ahead)
     }
 
     /// The slot wants it gone.
@@ -375,7 +383,8 @@ impl Life {
         !self.exists && self.denied.is_none()
     }
 
-    fn rests(&self) -> bool {
+    /// Whether it is in the book, as far as is known.
+    pub fn rests(&self) -> bool {
         let open = self.ended.is_none() && self.cancelled.is_none() && self.gone.is_none();
         self.exists && open && !self.is_over()
     }
@@ -399,8 +408,9 @@ impl Life {
 
     pub fn open(&self) -> OpenOrder {
         let NewOrder { id, side, price, take, .. } = self.order;
-        let staying = self.staying();
-        OpenOrder { id, side, price, remaining: self.remaining(), staying, take, cancelling: staying.is_zero() }
+        let (remaining, staying) = (self.remaining(), self.staying());
+        let ahead = self.ahead.filter(|_| self.rests());
+        OpenOrder { id, side, price, remaining, staying, take, cancelling: staying.is_zero(), ahead }
     }
 
     /// Requests that were sent and not answered.

@@ -18,6 +18,7 @@ const SETTINGS: LiveSettings = LiveSettings {
     margin: 2 * SECOND,
     read_every: 60 * SECOND,
     read_again: 15 * SECOND,
+    queue_every: 0,
 };
 
 /// One thing that is heard.

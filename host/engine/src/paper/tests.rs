@@ -202,6 +202,22 @@ fn under_the_cap_nobody_is_ahead_who_is_not_displayed() {
 }
 
 #[test]
+fn the_place_of_a_quote_is_told_by_the_rule_that_fills_it() {
+    let ahead = |floor: &Floor| floor.paper.open(MARKET).next().expect("a quote").ahead;
+    for (rule, after) in [(QueueRule::Never, 10), (QueueRule::CapAtDisplayed, 3)] {
+        let mut floor = Floor::with(rule);
+        floor.send(Bid, 40, 5, false);
+        assert_eq!(ahead(&floor), None, "on its way");
+        floor.wait(LATENCY);
+        assert_eq!(ahead(&floor), Some(Quantity::contracts(10)));
+        floor.show(Bid, 40, 3);
+        assert_eq!(ahead(&floor), Some(Quantity::contracts(after)), "{rule:?}");
+        floor.show(Bid, 40, 20);
+        assert_eq!(ahead(&floor), Some(Quantity::contracts(after)), "{rule:?}: those who come are behind");
+    }
+}
+
+#[test]
 fn under_the_cap_a_trade_announced_after_its_change_is_not_counted_twice() {
     let mut floor = Floor::with(QueueRule::CapAtDisplayed);
     floor.quote(Bid, 40, 5);

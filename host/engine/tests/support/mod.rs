@@ -33,6 +33,7 @@ pub fn live() -> LiveSettings {
         margin: 5 * SECOND,
         read_every: 20 * SECOND,
         read_again: 6 * SECOND,
+        queue_every: 0,
     }
 }
 
@@ -369,7 +370,7 @@ impl World {
                 }
                 return;
             }
-            Request::TriggerGroup | Request::ResetGroup => return,
+            Request::TriggerGroup | Request::ResetGroup | Request::ReadQueue => return,
         };
         match kind {
             RequestKind::Cancel => self.stats.cancels += 1,
@@ -494,7 +495,7 @@ impl World {
                 }
             }
             Request::ReadAccount => Some(Body::Account(self.account())),
-            Request::TriggerGroup | Request::ResetGroup => None,
+            Request::TriggerGroup | Request::ResetGroup | Request::ReadQueue => None,
         }
     }
 

@@ -50,7 +50,7 @@ pub(super) fn cost(request: &Request, costs: &Costs) -> u32 {
         Request::Decrease { .. } => costs.decrease,
         Request::Renew { .. } => costs.amend,
         Request::TriggerGroup | Request::ResetGroup => costs.group,
-        Request::Find { .. } | Request::ReadAccount => costs.default,
+        Request::Find { .. } | Request::ReadAccount | Request::ReadQueue => costs.default,
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) fn call(request: &Request, settings: &Settings, protocol: &Protocol) 
         Request::Renew { order, expires } => renew(settings, protocol, order, expires),
         Request::TriggerGroup => group(settings, "trigger"),
         Request::ResetGroup => group(settings, "reset"),
-        Request::Find { .. } | Request::ReadAccount => Err(Unspoken::Never("a read is no write")),
+        Request::Find { .. } | Request::ReadAccount | Request::ReadQueue => Err(Unspoken::Never("a read is no write")),
     }
 }
 

@@ -150,10 +150,20 @@ impl Venue {
                 let cursor = if from + page < all.len() { (from + page).to_string() } else { String::new() };
                 (200, json!({"orders": all.iter().skip(from).take(page).collect::<Vec<_>>(), "cursor": cursor}))
             }
-            ["portfolio", "orders", id] => match orders.iter().find(|order| order["order_id"] == **id) {
-                Some(order) => (200, json!({ "order": order })),
-                None => (404, json!({"error": {"code": "not_found", "message": "not found"}})),
-            },
+            ["portfolio", "orders", id] if *id != "queue_positions" => {
+                match orders.iter().find(|order| order["order_id"] == **id) {
+                    Some(order) => (200, json!({ "order": order })),
+                    None => (404, json!({"error": {"code": "not_found", "message": "not found"}})),
+                }
+            }
+            ["portfolio", "orders", "queue_positions"] => {
+                let tickers = parameter("market_tickers").expect("the venue wants markets");
+                assert!(tickers.split(',').all(|ticker| ticker == TICKER), "{tickers}");
+                let resting = self.orders.iter().enumerate().filter(|(_, order)| order["status"] == "resting");
+                let place = |(index, order): (usize, &Value)| json!({"order_id": order["order_id"], "market_ticker": TICKER, "queue_position_fp": format!("{}.50", 7 * index)});
+                let positions: Vec<Value> = resting.map(place).collect();
+                (200, json!({"queue_positions": if positions.is_empty() { Value::Null } else { json!(positions) }}))
+            }
             ["portfolio", "fills"] => (200, json!({"fills": [], "cursor": ""})),
             ["portfolio", "positions"] => (200, json!({"market_positions": [], "event_positions": [], "cursor": ""})),
             ["portfolio", "balance"] => {
@@ -560,6 +570,46 @@ fn a_read_of_the_account_reaches_back_no_further_than_somebody_waits_for() {
     assert!(of_fills.0 == fills && (3_001 - 60..3_001).contains(&of_fills.1), "{of_fills:?}");
 }
 
+#[test]
+fn places_in_the_queues_are_read_of_our_orders_one_read_at_a_time() {
+    let mut world = World::new(PLENTY);
+    world.run(1);
+    (1..=2).for_each(|order| world.submit(create(order)));
+    world.run(1);
+    // Somebody else's order of the same account is none of ours.
+    let foreign = json!({"order_id": "foreign", "client_order_id": "", "status": "resting"});
+    world.venue.orders.push(foreign);
+    world.reports.clear();
+    let open = [1, 2, 3].map(|order| (OrderId(order), world.now));
+    let ask = |world: &mut World, open: &[(OrderId, Timestamp)]| {
+        world.gateway.read_queue(world.now, &world.protocol, open);
+    };
+    ask(&mut world, &open);
+    ask(&mut world, &open);
+    world.run(1);
+    let places = vec![(OrderId(1), Quantity::new(50)), (OrderId(2), Quantity::new(750))];
+    assert_eq!(world.reports, [Body::Quiet, Body::Queue(places)], "the second question came too early");
+
+    // A read that fails is tried again; what cannot be understood is no place.
+    world.reports.clear();
+    world.faults.extend([Fault::Status(429), Fault::NeverArrives]);
+    ask(&mut world, &open);
+    world.run(10);
+    assert!(matches!(&world.reports[..], [Body::Queue(places)] if places.len() == 2), "{:?}", world.reports);
+    world.reports.clear();
+    world.faults.push_back(Fault::Status(200));
+    ask(&mut world, &open);
+    world.run(10);
+    assert_eq!(world.reports, [Body::Quiet], "HTML with a good status");
+
+    // Nothing of ours rests, as far as the venue has shown: nothing is asked.
+    let asked = world.sent.len();
+    world.reports.clear();
+    ask(&mut world, &open[2..]);
+    world.run(1);
+    assert_eq!((world.sent.len(), &world.reports[..]), (asked, &[Body::Quiet][..]));
+}
+
 fn faults() -> impl Strategy<Value = Vec<Fault>> {
     let fault = prop_oneof![
         6 => Just(Fault::Nothing),
@@ -572,7 +622,7 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
 }
 
 fn asks() -> impl Strategy<Value = Vec<(u8, u64, i64)>> {
-    proptest::collection::vec((0u8..5, 1u64..8, 0i64..700), 1..40)
+    proptest::collection::vec((0u8..7, 1u64..8, 0i64..700), 1..40)
 }
 
 proptest! {
@@ -588,6 +638,12 @@ proptest! {
         let mut created = BTreeSet::new();
         let mut asked = 0;
         for (what, order, wait) in asks {
+            asked += 1;
+            if what == 5 {
+                let open = [1, 2, 3].map(|order| (OrderId(order), world.now));
+                world.gateway.read_queue(world.now, &world.protocol, &open);
+                continue;
+            }
             let request = match what {
                 0 | 1 if created.insert(order) => create(order),
                 2 => cancel(order),
@@ -596,7 +652,6 @@ proptest! {
                 _ => Request::ReadAccount,
             };
             world.submit(request);
-            asked += 1;
             world.run(wait / 100);
             world.pump();
         }

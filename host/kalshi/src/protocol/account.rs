@@ -9,7 +9,7 @@ use super::{Placed, Protocol};
 use crate::convert;
 use crate::error::VenueError;
 use crate::wire;
-use isobar_engine::event::{AccountRead, Body};
+use isobar_engine::event::{AccountRead, Body, QueueRead};
 use isobar_engine::market::MarketId;
 use isobar_engine::order::OrderId;
 use isobar_engine::units::{Quantity, Timestamp};
@@ -24,7 +24,7 @@ pub(super) fn subject(request: &Request) -> Option<(OrderId, RequestKind)> {
         Request::Decrease { order, .. } => (*order, RequestKind::Decrease),
         Request::Renew { order, .. } => (*order, RequestKind::Renew),
         Request::Find { order } => (*order, RequestKind::Find),
-        Request::ReadAccount | Request::TriggerGroup | Request::ResetGroup => return None,
+        Request::ReadAccount | Request::ReadQueue | Request::TriggerGroup | Request::ResetGroup => return None,
     })
 }
 
@@ -61,7 +61,7 @@ impl Protocol {
             return match (request, error) {
                 (Request::TriggerGroup, None) => Body::Group { triggered: true },
                 (Request::ResetGroup, None) => Body::Group { triggered: false },
-                (Request::ReadAccount, None) => Body::Quiet,
+                (Request::ReadAccount | Request::ReadQueue, None) => Body::Quiet,
                 (_, Some(error)) => Body::Unparsed(format!("{request:?}: {error}")),
                 (_, None) => Body::Unparsed(format!("{request:?} is not about the account")),
             };
@@ -181,6 +181,11 @@ impl Protocol {
         let remaining = if over { Quantity::ZERO } else { shown.remaining };
         self.orders.show(order, &Shown { remaining, over, ..shown.clone() });
         OrderReport::State { status, filled: shown.filled, remaining }
+    }
+
+    /// Places of orders that are not ours are left out.
+    pub(super) fn queue(&self, read: &[QueueRead]) -> Body {
+        Body::Queue(read.iter().filter_map(|place| Some((self.orders.find("", &place.id)?, place.ahead))).collect())
     }
 
     pub(super) fn account(&mut self, read: &AccountRead) -> Body {

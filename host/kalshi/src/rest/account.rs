@@ -79,14 +79,6 @@ impl Rest {
         self.pages("/portfolio/settlements", &[("min_ts", &since)], page).await
     }
 
-    /// Contracts ahead of each resting order of a market.
-    pub async fn queue_positions(&self, ticker: &str) -> Result<Vec<wire::QueuePosition>, Error> {
-        let query = [("market_tickers", ticker)];
-        let body: wire::QueuePositionsBody =
-            self.signed(Method::GET, "/portfolio/orders/queue_positions", &query, None).await?;
-        Ok(body.queue_positions.unwrap_or_default())
-    }
-
     /// Cancels all orders of the account. Orders of the minute that follows may be cancelled too.
     pub async fn cancel_all(&self) -> Result<(), Error> {
         let with = With { signed: true, ..With::default() };

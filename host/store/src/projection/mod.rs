@@ -168,6 +168,7 @@ fn migrator() -> sqlx::migrate::Migrator {
     let files = [
         ("projection", include_str!("../../../../migrations/sqlite/0001_projection.sql")),
         ("notices", include_str!("../../../../migrations/sqlite/0002_notices.sql")),
+        ("queue_positions", include_str!("../../../../migrations/sqlite/0003_queue_positions.sql")),
     ];
     let migrations = (1..).zip(files).map(|(version, (name, sql))| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -175,6 +175,12 @@ impl Rows<'_> {
                 let query = query.bind(variant(notice)).bind(order).bind(notice.to_string());
                 query.execute(&mut *self.connection).await?;
             }
+            Report::Queued { order, ahead, .. } => {
+                let sql = "INSERT INTO queue_positions (slot, record, seq, at, order_id, ahead)
+                           VALUES ($1, $2, $3, $4, $5, $6)";
+                let query = sqlx::query(sql).bind(self.slot).bind(place.record).bind(place.seq).bind(place.at);
+                query.bind(int(order.0)).bind(int(ahead.units())).execute(&mut *self.connection).await?;
+            }
             Report::Stopped { faults } => {
                 let query = sqlx::query("UPDATE slots SET stopped_at = $1, faults = $2 WHERE slot = $3");
                 let query = query.bind(place.at).bind(i64::from(faults)).bind(self.slot);

@@ -27,6 +27,7 @@ const TABLES: [&str; 15] = [
     "fills",
     "foreign_fills",
     "notices",
+    "queue_positions",
     "positions",
 ];
 
@@ -153,6 +154,7 @@ fn reports() -> Vec<Report> {
             fee: Money::new(29_400),
             position: -200,
         },
+        Report::Queued { order: order(2), market, ahead: Quantity::new(1_250) },
         Report::Notice(Notice::Proved),
         Report::Notice(Notice::Unknown { order: order(2), request: RequestKind::Create }),
         Report::Notice(Notice::Limits { loosened: vec!["order".to_owned()] }),
@@ -223,7 +225,7 @@ fn a_projection_is_the_same_rebuilt_twice_and_updated_step_by_step() {
     assert_eq!(dump(&run), by_steps);
     let expected = Counts {
         inputs: 204,
-        records: 3 + 300 + 12,
+        records: 3 + 300 + 13,
         forecasts: 2,
         swaps: 1,
         decisions: 150,
@@ -264,6 +266,7 @@ fn orders_positions_and_profit_follow_the_reports() {
         "limits - other limits are in force, looser: order",
     ];
     assert_eq!(notices, expected);
+    assert_eq!(ask(&run, "SELECT order_id || ' ' || ahead FROM queue_positions"), ["2 1250"]);
     let reason = "SELECT verdict || ' ' || price || ' ' || bid || ' ' || ifnull(ask, '-') || ' ' || probability \
                   FROM reasons WHERE decision = 1 AND market = 1";
     assert_eq!(ask(&run, reason), ["take 4800 4500 - 580000"]);
