@@ -12,7 +12,7 @@ use isobar_engine::venue::RequestKind;
 use std::borrow::Cow;
 
 const SMALL: Layout = Layout { segment_bytes: 2_000, block_bytes: 300, pack: true };
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "runs",
     "markets",
     "forecasts",
