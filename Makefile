@@ -17,10 +17,13 @@ RELEASE := --release
 # dependencies here as there. Otherwise the slowest of them would be compiled twice.
 ALONG := -p isobar-strategy
 
-.PHONY: build run test lint bench bench-latency fuzz faults soak models validate clean help prerequisites native
+.PHONY: build dist run test lint bench bench-latency fuzz faults soak models validate clean help prerequisites native
 
 build: native ## build everything; leaves target/release/isobar
 	@cargo build $(RELEASE) -p isobar $(ALONG)
+
+dist: native ## build the program as it is run with money, in ten minutes; leaves target/dist/isobar
+	@cargo build --profile dist -p isobar
 
 run: build ## play a simulated day with two strategies; Ctrl-C ends it with a summary
 	@target/release/isobar demo
@@ -43,8 +46,8 @@ bench: native ## run the benchmarks
 	@cargo bench --workspace --bench "*"
 
 # LATENCY takes further arguments: make bench-latency LATENCY="--rounds 1 --triggers 1000", or --help.
-bench-latency: build ## time from a frame to an order beside a bare bot, ten minutes
-	@cargo bench --workspace --exclude isobar-mutants --bench latency -- --measure $(LATENCY)
+bench-latency: dist ## time from a frame to an order beside a bare bot, ten minutes
+	@cargo bench --profile dist -p isobar-tests --bench latency -- --measure $(LATENCY)
 
 fuzz: prerequisites ## feed random frames to the venue's decoder for FUZZ_SECONDS (60)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test $(RELEASE) -p isobar-kalshi --test fuzz -- --nocapture

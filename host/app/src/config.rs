@@ -53,6 +53,8 @@ pub struct Config {
     pub fees: Fees,
     /// Folder in which each run makes its own.
     pub run_dir: PathBuf,
+    /// How long after an event the driver looks for the next one without sleeping.
+    pub busy_poll: Duration,
     /// The strategies, at least one, names unique.
     pub slots: Vec<Slot>,
 }
@@ -378,6 +380,7 @@ enum RawSchedule {
 #[serde(deny_unknown_fields)]
 struct RawRun {
     dir: Option<PathBuf>,
+    busy_poll_ms: RawNumber,
 }
 
 #[derive(Deserialize)]
@@ -462,9 +465,15 @@ impl Source<'_> {
             live: raw.live.map(|live| self.live(live, &slots)).transpose()?,
             paper: self.paper(raw.paper)?,
             fees: self.fees(raw.fees)?,
+            busy_poll: self.busy_poll(&raw.run.busy_poll_ms)?,
             run_dir: self.path(raw.run.dir, "runs"),
             slots,
         })
+    }
+
+    fn busy_poll(&self, raw: &RawNumber) -> Result<Duration, Problem> {
+        let range = Range { decimals: 3, least: 0, most: 60_000_000, default: 0 };
+        Ok(Duration::from_micros(self.number("run.busy_poll_ms", raw, range)?.unsigned_abs()))
     }
 
     fn venue(&self, raw: RawVenue) -> Result<Venue, Problem> {

@@ -62,6 +62,7 @@ pub struct Driver {
     websocket: String,
     use_yes_price: bool,
     sockets: Sockets,
+    busy_poll: Duration,
     inbox: Receiver<Message>,
     sender: Sender<Message>,
     look_again: Arc<Notify>,
@@ -109,6 +110,8 @@ pub struct Parts {
     pub websocket: String,
     /// How many connections of the feed are held, each enough by itself.
     pub sockets: usize,
+    /// How long after an event the driver looks for the next one without sleeping.
+    pub busy_poll: Duration,
     pub use_yes_price: bool,
     pub inbox: Receiver<Message>,
     pub sender: Sender<Message>,
@@ -129,6 +132,7 @@ impl Driver {
             listings,
             websocket,
             sockets,
+            busy_poll,
             use_yes_price,
             inbox,
             sender,
@@ -159,6 +163,7 @@ impl Driver {
             listings,
             websocket,
             use_yes_price,
+            busy_poll,
             sockets: Sockets::new(sockets, connection, Clock::machine().0.unsigned_abs()),
             inbox,
             sender,
@@ -194,22 +199,28 @@ impl Driver {
             if self.over() {
                 break;
             }
-            tokio::select! {
-                biased;
-                message = self.inbox.recv() => {
-                    let message = message.context("the driver holds a sender of its own inbox")?;
-                    self.message(message)?;
+            let sleeps = tokio::time::Instant::now() + self.busy_poll;
+            loop {
+                tokio::select! {
+                    biased;
+                    message = self.inbox.recv() => {
+                        let message = message.context("the driver holds a sender of its own inbox")?;
+                        self.message(message)?;
+                    }
+                    () = &mut tick => {
+                        self.tick()?;
+                        tick.as_mut().reset(tokio::time::Instant::now() + self.until_tick());
+                    }
+                    (socket, connection, event) = self.sockets.next() => self.burst(socket, connection, event)?,
+                    Some(done) = self.flights.join_next() => {
+                        let (ticket, outcome) = done.context("a request panicked")?;
+                        self.trader.answered(self.clock.now(), ticket, outcome)?;
+                    }
+                    () = until(wake) => {}
+                    // Being woken costs more than a look at the sockets, but a look costs a processor.
+                    () = tokio::task::yield_now(), if tokio::time::Instant::now() < sleeps => continue,
                 }
-                () = &mut tick => {
-                    self.tick()?;
-                    tick.as_mut().reset(tokio::time::Instant::now() + self.until_tick());
-                }
-                (socket, connection, event) = self.sockets.next() => self.burst(socket, connection, event)?,
-                Some(done) = self.flights.join_next() => {
-                    let (ticket, outcome) = done.context("a request panicked")?;
-                    self.trader.answered(self.clock.now(), ticket, outcome)?;
-                }
-                () = until(wake) => {}
+                break;
             }
         }
         self.input(&Input::Closing)?;
@@ -254,6 +265,7 @@ impl Driver {
         if let Some(link) = &mut self.link {
             link.refresh(Clock::machine());
         }
+        self.trader.settle();
         if let Some(live) = &mut self.trader.live {
             live.seat.tell();
             live.seat.world.prepare();

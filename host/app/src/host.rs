@@ -1,6 +1,7 @@
 //! Wiring: one run of the host, from its folder to its end. Nothing is decided here.
 
 use crate::audit::{self, Auditor, Books};
+use crate::background::behind;
 use crate::clock::Clock;
 use crate::config::{self, Config, Fees, Queue, Reuse};
 use crate::control::{Board, InForce, SlotStatus};
@@ -164,7 +165,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
             Some(account) if is_live => settings_of(config, account.execution),
             _ => settings(config),
         };
-        let mut journal = run.write_slot(&slot.name, Layout::default())?;
+        let mut journal = behind(|| run.write_slot(&slot.name, Layout::default()))?;
         if !resumed {
             let opening = SlotRecord::Opening {
                 run: identity.as_str().into(),
@@ -221,7 +222,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
     // Every slot has the same limits, and is told of the same changes.
     let limits = seats.first().context("a run has a slot")?.slot.engine.limits().clone();
     let in_force = InForce { limits, most_open_orders: account.as_ref().map(|_| config.limits.open_orders) };
-    let journal = run.write_feed(Layout::default())?;
+    let journal = behind(|| run.write_feed(Layout::default()))?;
     let notice = journal.notice();
     let live = account.map(|account| {
         let seat = seats.remove(0);
@@ -236,6 +237,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
         listings: Arc::clone(&listings),
         websocket: venue.websocket.clone(),
         sockets: config.venue.sockets,
+        busy_poll: config.busy_poll,
         use_yes_price: config.feed.use_yes_price,
         inbox,
         sender: sender.clone(),
@@ -308,7 +310,7 @@ pub fn run(plan: Plan<'_>, stop: impl FnOnce(Sender<Message>) + Send + 'static) 
     })?;
     std::thread::Builder::new().name("stop".to_owned()).spawn(move || stop(sender))?;
 
-    let projector = project.then(|| Projector::start(run, PROJECTION)).transpose()?;
+    let projector = project.then(|| behind(|| Projector::start(run, PROJECTION))).transpose()?;
     let ended = runtime.block_on(driver.run());
     drop(watches);
     let paper = follower.join().map_err(|_| anyhow!("the follower panicked: its message is above"))?;

@@ -4,6 +4,7 @@
 //! business rules. The data path is in `driver` (in), `follower` (slots) and `slot` (one step).
 
 mod audit;
+mod background;
 mod chart;
 mod cli;
 mod clock;

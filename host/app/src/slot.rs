@@ -53,6 +53,9 @@ pub struct Slot {
     rolling: Digest,
     effects: Vec<Effect>,
     queue: VecDeque<Effect>,
+    /// Effects of the last step that are not hashed yet, and the answers to the questions among them, both in order.
+    done: Vec<Effect>,
+    outcomes: VecDeque<Result<Decision, Fault>>,
     /// What the engine asked of the venue and nobody took yet, in order; only a live slot asks.
     requests: Vec<Request>,
     /// The hash before a step and its effects as bytes, kept for its room.
@@ -70,6 +73,8 @@ impl Slot {
             rolling: Digest::default(),
             effects: Vec::new(),
             queue: VecDeque::new(),
+            done: Vec::new(),
+            outcomes: VecDeque::new(),
             requests: Vec::new(),
             encoded: Vec::new(),
         }
@@ -77,6 +82,14 @@ impl Slot {
 
     /// Applies one input and everything that follows from it.
     pub fn input(&mut self, seq: u64, at: Timestamp, body: &Body, world: &mut impl World) {
+        self.advance(seq, at, body, world);
+        self.settle(world);
+    }
+
+    /// [`Self::input`], but for what an order need not wait for: [`Self::settle`] does it later, at the latest with the
+    /// next step.
+    pub fn advance(&mut self, seq: u64, at: Timestamp, body: &Body, world: &mut impl World) {
+        self.settle(world);
         self.seq = Some(seq);
         self.at = at;
         self.step(seq, body, world);
@@ -85,15 +98,37 @@ impl Slot {
         }
     }
 
+    /// Takes down the hash of the effects of the last step, and gives away what was asked in it.
+    pub fn settle(&mut self, world: &mut impl World) {
+        if self.done.is_empty() {
+            return;
+        }
+        self.encoded.clear();
+        self.encoded.extend_from_slice(&self.rolling.0);
+        for effect in &self.done {
+            let encoded = std::mem::take(&mut self.encoded);
+            self.encoded = postcard::to_extend(effect, encoded).expect("an effect is plain data");
+        }
+        self.rolling = Digest::of(&self.encoded);
+        let seq = self.seq.expect("a step follows an input");
+        world.record(seq, self.at, &SlotRecord::Step { effects: self.rolling });
+        for effect in self.done.drain(..) {
+            if let Effect::Decide { decision, snapshot } = effect {
+                world.decided(decision, snapshot, self.outcomes.pop_front().expect("each question was answered"));
+            }
+        }
+    }
+
     /// Takes down the digest of the whole state.
-    pub fn checkpoint(&self, world: &mut impl World) {
+    pub fn checkpoint(&mut self, world: &mut impl World) {
+        self.settle(world);
         if let Some(seq) = self.seq {
             world.record(seq, self.at, &SlotRecord::Checkpoint { digest: self.engine.digest() });
         }
     }
 
     /// Ends the slot's journal in order.
-    pub fn close(&self, world: &mut impl World) {
+    pub fn close(&mut self, world: &mut impl World) {
         self.checkpoint(world);
         if let Some(seq) = self.seq {
             world.record(seq, self.at, &SlotRecord::Closing);
@@ -102,9 +137,11 @@ impl Slot {
 
     /// Gives the slot another component, between two inputs.
     pub fn swap(&mut self, component: Component, world: &mut impl World) {
+        self.settle(world);
         let seq = self.seq.expect("a run begins with its opening, a slot is filled after it");
         world.record(seq, self.at, &SlotRecord::Swapped(Cow::Borrowed(&component)));
         self.step(seq, &Body::Swapped(component), world);
+        self.settle(world);
     }
 
     /// What the engine asked of the venue since the last call, in order.
@@ -130,37 +167,29 @@ impl Slot {
     /// Drain rule: an event and all that follows from it finish before the next.
     fn step(&mut self, seq: u64, body: &Body, world: &mut impl World) {
         self.apply(seq, body);
-        if self.queue.is_empty() {
-            return;
-        }
-        self.encoded.clear();
-        self.encoded.extend_from_slice(&self.rolling.0);
         while let Some(effect) = self.queue.pop_front() {
-            let encoded = std::mem::take(&mut self.encoded);
-            self.encoded = postcard::to_extend(&effect, encoded).expect("an effect is plain data");
-            match effect {
-                Effect::Decide { decision, snapshot } => self.decide(seq, decision, snapshot, world),
+            match &effect {
+                Effect::Decide { decision, snapshot } => self.decide(seq, *decision, snapshot, world),
                 Effect::Revert => {
                     if let Some(component) = world.revert() {
                         world.record(seq, self.at, &SlotRecord::Swapped(Cow::Borrowed(&component)));
                         self.apply(seq, &Body::Swapped(component));
                     }
                 }
-                Effect::Resync(market) => world.resync(market),
-                Effect::Send(request) => self.requests.push(request),
-                Effect::Report(report) => world.record(seq, self.at, &SlotRecord::Report(Cow::Owned(report))),
+                Effect::Resync(market) => world.resync(*market),
+                Effect::Send(request) => self.requests.push(*request),
+                Effect::Report(report) => world.record(seq, self.at, &SlotRecord::Report(Cow::Borrowed(report))),
             }
+            self.done.push(effect);
         }
-        self.rolling = Digest::of(&self.encoded);
-        world.record(seq, self.at, &SlotRecord::Step { effects: self.rolling });
     }
 
-    fn decide(&mut self, seq: u64, decision: u64, snapshot: Box<Snapshot>, world: &mut impl World) {
-        let Answer { outcome, took_ns } = world.decide(decision, &snapshot);
+    fn decide(&mut self, seq: u64, decision: u64, snapshot: &Snapshot, world: &mut impl World) {
+        let Answer { outcome, took_ns } = world.decide(decision, snapshot);
         let record = SlotRecord::Decided {
             decision,
             event: Cow::Borrowed(&snapshot.event),
-            seen: Seen::of(&snapshot),
+            seen: Seen::of(snapshot),
             outcome: Cow::Borrowed(&outcome),
             took_ns,
         };
@@ -168,7 +197,7 @@ impl Slot {
         let body = Body::Decided { decision, outcome };
         self.apply(seq, &body);
         if let Body::Decided { outcome, .. } = body {
-            world.decided(decision, snapshot, outcome);
+            self.outcomes.push_back(outcome);
         }
     }
 

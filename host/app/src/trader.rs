@@ -90,7 +90,7 @@ impl<J: Journal, W: World> Trader<J, W> {
             stages.decoded();
         }
         if let Some(Live { seat: Seat { slot, world }, .. }) = &mut self.live {
-            slot.input(seq, self.last, &body, world);
+            slot.advance(seq, self.last, &body, world);
             if let Some(stages) = &mut self.stages {
                 stages.decided(slot.asks());
             }
@@ -127,6 +127,13 @@ impl<J: Journal, W: World> Trader<J, W> {
             submit(gateway, self.last, request, &self.protocol, &slot.engine);
         }
         Ok(())
+    }
+
+    /// Does what was put off until the requests had left.
+    pub fn settle(&mut self) {
+        if let Some(Live { seat: Seat { slot, world }, .. }) = &mut self.live {
+            slot.settle(world);
+        }
     }
 
     /// Hands everything over and says what is to be sent now.

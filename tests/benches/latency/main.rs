@@ -20,7 +20,7 @@ mod stages;
 use clap::{Parser, Subcommand};
 use exchange::Exchange;
 use keys::{Algorithm, Key};
-use programs::{Program, Running};
+use programs::{Program, Running, Settings};
 use report::{Round, Series};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -48,6 +48,9 @@ struct Arguments {
     /// Microseconds between two triggers
     #[arg(long, default_value_t = 2_000)]
     spacing_us: u64,
+    /// How long the host looks for the next event before it sleeps; 0 has it sleep at once, as it does by default
+    #[arg(long, default_value_t = 5)]
+    busy_poll_ms: u32,
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Algorithm::Ed25519, Algorithm::Rsa])]
@@ -126,8 +129,9 @@ fn round(
 ) -> Round {
     let exchange = Exchange::start().expect("loopback has free ports");
     let tickers = exchange.tickers();
+    let settings = Settings { algorithm, busy_poll_ms: arguments.busy_poll_ms };
     let mut running =
-        Running::start(program, exchange.address, &tickers, algorithm, folder).expect("the program starts");
+        Running::start(program, exchange.address, &tickers, settings, folder).expect("the program starts");
     let until = Instant::now() + START;
     if !exchange.subscribed(until, &mut || running.is_alive()) {
         panic!("the {} does not subscribe to all markets:\n{}", program.name(), running.last_words());

@@ -32,6 +32,14 @@ impl Program {
     }
 }
 
+/// What differs between two measurements of one program.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub algorithm: Algorithm,
+    /// Of the host: how long it looks for the next event before it sleeps.
+    pub busy_poll_ms: u32,
+}
+
 /// A program that runs. It is killed when this is dropped.
 pub struct Running {
     child: Child,
@@ -46,7 +54,7 @@ impl Running {
         program: Program,
         exchange: SocketAddr,
         tickers: &[String],
-        algorithm: Algorithm,
+        settings: Settings,
         folder: &Path,
     ) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
@@ -54,7 +62,7 @@ impl Running {
         let mut command = match program {
             Program::Host => {
                 let config = folder.join("isobar.toml");
-                std::fs::write(&config, configuration(exchange, algorithm, folder))?;
+                std::fs::write(&config, configuration(exchange, settings, folder))?;
                 let mut command = isobar_tests::isobar(HOST_ARGUMENTS);
                 command.arg("--config").arg(config).arg("--stages").arg(&stages);
                 command
@@ -62,7 +70,7 @@ impl Running {
             Program::Bot => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.args(["bot", "--exchange", &exchange.to_string(), "--tickers", &tickers.join(",")]);
-                command.arg("--key").arg(algorithm.file()).arg("--stages").arg(&stages);
+                command.arg("--key").arg(settings.algorithm.file()).arg("--stages").arg(&stages);
                 command
             }
         };
@@ -102,7 +110,7 @@ impl Drop for Running {
 }
 
 /// The host's configuration: `host.toml` with its braces filled in.
-fn configuration(exchange: SocketAddr, algorithm: Algorithm, folder: &Path) -> String {
+fn configuration(exchange: SocketAddr, settings: Settings, folder: &Path) -> String {
     let root = isobar_tests::root();
     let library = std::env::var_os("ORT_DYLIB_PATH")
         .map_or_else(|| root.join(".tools/onnxruntime/libonnxruntime.so"), PathBuf::from);
@@ -110,7 +118,8 @@ fn configuration(exchange: SocketAddr, algorithm: Algorithm, folder: &Path) -> S
     let values = [
         ("exchange", exchange.to_string()),
         ("key_id", ID.to_owned()),
-        ("key_file", path(algorithm.file())),
+        ("key_file", path(settings.algorithm.file())),
+        ("busy_poll_ms", settings.busy_poll_ms.to_string()),
         ("models", path(root.join("models"))),
         ("library", path(library)),
         ("runs", path(folder.join("runs"))),

@@ -86,6 +86,7 @@ fn the_example_says_what_is_documented() {
         paper: Paper { latency: Duration::from_millis(50), queue: Queue::Never, starting_cash: Money::dollars(1_000) },
         fees: Fees::Venue,
         run_dir: PathBuf::from("desk/runs"),
+        busy_poll: Duration::ZERO,
         slots: vec![edge, patient],
     };
     assert_eq!(example, documented);
@@ -150,6 +151,7 @@ fn the_example_shows_every_key() {
         "TAKER_FEE_RATE",
         "MAKER_FEE_RATE",
         "dir",
+        "busy_poll_ms",
         "name",
         "component",
         "watch",
