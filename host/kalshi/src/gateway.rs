@@ -8,6 +8,7 @@
 //! the protocol core before it polls again.
 
 mod finding;
+mod http;
 mod link;
 mod queue;
 mod reading;

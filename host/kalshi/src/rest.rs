@@ -229,7 +229,7 @@ pub(crate) fn client(timeout: Duration) -> Result<reqwest::Client, reqwest::Erro
 }
 
 /// An error of the client with its causes, without the address.
-pub(crate) fn plain(error: &reqwest::Error) -> String {
+pub(crate) fn plain(error: &dyn std::error::Error) -> String {
     let mut text = String::new();
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
