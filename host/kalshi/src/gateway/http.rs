@@ -1,7 +1,8 @@
 //! The client for requests about orders: one connection that stays open, and nothing on the way to it.
 //!
 //! Where a general client looks for redirects, proxies, cookies and a second try, a request about an order wants none of
-//! them; leaving them out saves a tenth of the time from a frame to its order (docs/benchmarks.md).
+//! them; leaving them out saves a tenth of the time from a frame to its order (docs/benchmarks.md). Nothing is sent twice: a
+//! request goes over another connection only where the one that was open proved to be gone before a byte was written.
 
 use super::{Answer, Lost};
 use crate::rest::plain;
