@@ -1,6 +1,6 @@
 //! Work that nobody waits for: it runs only where everything else leaves a processor free.
 //!
-//! The SQL tables grow in bursts of a third of a second. Whoever wakes on the same processor meanwhile (the driver for a
+//! The SQL tables grow in bursts. Whoever wakes on the same processor meanwhile (the driver for a
 //! frame, the network for an order) would wait for up to a millisecond until the kernel takes the burst off.
 
 use thread_priority::{

@@ -52,7 +52,6 @@ pub struct SlotStatus {
     /// Whether the account was proved equal to the ledger; a paper slot has none to differ from.
     pub proved: bool,
     /// Its orders that are not over, first come first within a market, as of the last second.
-    #[serde(default)]
     pub orders: Vec<OrderStatus>,
 }
 

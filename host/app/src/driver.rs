@@ -265,7 +265,6 @@ impl Driver {
         if let Some(link) = &mut self.link {
             link.refresh(Clock::machine());
         }
-        self.trader.settle();
         if let Some(live) = &mut self.trader.live {
             live.seat.tell();
             live.seat.world.prepare();

@@ -35,9 +35,10 @@ pub enum Order {
 }
 
 impl Seat {
-    /// Shows what happened since the last call.
+    /// Does what was put off until there was time for it: hashes the last step, and shows what happened since the last call.
     pub fn tell(&mut self) {
         let Self { slot, world } = self;
+        slot.settle(world);
         world.tell();
         let second = slot.at().0.div_euclid(SECOND);
         if let Some(board) = world.board.as_ref().filter(|_| second != world.shown) {

@@ -129,13 +129,6 @@ impl<J: Journal, W: World> Trader<J, W> {
         Ok(())
     }
 
-    /// Does what was put off until the requests had left.
-    pub fn settle(&mut self) {
-        if let Some(Live { seat: Seat { slot, world }, .. }) = &mut self.live {
-            slot.settle(world);
-        }
-    }
-
     /// Hands everything over and says what is to be sent now.
     pub fn outgoing(&mut self, now: Timestamp) -> Result<Vec<HttpRequest>> {
         self.hand_over()?;

@@ -155,7 +155,6 @@ fn acknowledge(stream: &MaybeTlsStream<TcpStream>) {
         MaybeTlsStream::Rustls(stream) => stream.get_ref().0,
         _ => return,
     };
-    #[cfg(target_os = "linux")]
     // It is a hint: a system that does not take it is a little slower.
     let _ = stream.set_quickack(true).and_then(|()| stream.set_quickack(false));
 }

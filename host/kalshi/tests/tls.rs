@@ -12,12 +12,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 
@@ -67,6 +68,16 @@ fn rest_speaks_https_to_a_venue_that_is_trusted() {
 #[test]
 fn orders_go_over_https_to_a_venue_that_is_trusted() {
     with_roots("orders");
+}
+
+/// Answers one request and gives its head, in lower case.
+async fn answer(stream: &mut TlsStream<TcpStream>, body: &str) -> String {
+    let mut head = vec![0; 8_192];
+    let length = stream.read(&mut head).await.expect("a request");
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(answer.as_bytes()).await.expect("sent");
+    stream.flush().await.expect("sent");
+    String::from_utf8_lossy(&head[..length]).to_lowercase()
 }
 
 fn link(base: &str) -> Link {
@@ -131,15 +142,10 @@ fn https() {
         tokio::spawn(async move {
             let (stream, _) = listener.accept().await.expect("a client");
             let mut stream = acceptor().accept(stream).await.expect("TLS");
-            let mut head = vec![0; 8_192];
-            let length = stream.read(&mut head).await.expect("a request");
-            let head = String::from_utf8_lossy(&head[..length]).to_lowercase();
+            let body = r#"{"balance":9801,"balance_dollars":"98.0186","portfolio_value":198,"updated_ts":1}"#;
+            let head = answer(&mut stream, body).await;
             assert!(head.starts_with("get /trade-api/v2/portfolio/balance http/1.1\r\n"), "{head}");
             assert!(head.contains("kalshi-access-signature: "), "{head}");
-            let body = r#"{"balance":9801,"balance_dollars":"98.0186","portfolio_value":198,"updated_ts":1}"#;
-            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-            stream.write_all(answer.as_bytes()).await.expect("sent");
-            stream.flush().await.expect("sent");
         });
         let pem = include_bytes!("../testdata/keys/ed25519.pem");
         let key = Arc::new(Credentials::from_pem("id", pem).expect("a key"));
@@ -159,12 +165,8 @@ fn orders() {
             let mut stream = acceptor().accept(stream).await.expect("TLS");
             // One connection serves them all.
             for _ in 0..3 {
-                let mut head = vec![0; 8_192];
-                let length = stream.read(&mut head).await.expect("a request");
-                let head = String::from_utf8_lossy(&head[..length]).to_lowercase();
+                let head = answer(&mut stream, "{}").await;
                 assert!(head.starts_with("get /trade-api/v2/exchange/status http/1.1\r\nhost: localhost:"), "{head}");
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.expect("sent");
-                stream.flush().await.expect("sent");
             }
         });
         let link = link(&base);

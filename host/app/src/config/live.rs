@@ -56,7 +56,11 @@ impl Source<'_> {
             margin: seconds("read_lag_sec", &raw.read_lag_sec, 9, 2)?,
             read_every: seconds("read_account_sec", &raw.read_account_sec, 9, 60)?,
             read_again: seconds("read_timeout_sec", &raw.read_timeout_sec, 9, 15)?,
-            queue_every: seconds("read_queue_sec", &raw.read_queue_sec, 9, 10)?,
+            queue_every: self.number(
+                "live.read_queue_sec",
+                &raw.read_queue_sec,
+                Range { decimals: 9, least: 0, most: 86_400 * SECOND, default: 10 * SECOND },
+            )?,
         };
         if settings.renew_left >= settings.ttl {
             return Err(Problem::new(at, "live.renew_when_left_sec has to be less than live.order_ttl_sec"));

@@ -80,6 +80,7 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     #[tokio::test]
@@ -104,5 +105,38 @@ mod tests {
         drop(listener);
         let refused = ask(port).await.expect_err("nobody listens");
         assert!(!refused.sent && !refused.reason.is_empty(), "{refused:?}");
+    }
+
+    /// The connection was used before, so the client could think that it is merely stale.
+    #[tokio::test]
+    async fn what_was_read_is_not_sent_again_and_what_met_a_closed_connection_goes_over_another_once() {
+        let client = Client::new(Duration::from_secs(5)).expect("a client");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let uri: Uri = format!("http://{}/", listener.local_addr().expect("an address")).parse().expect("a URI");
+        // How many requests each connection is answered, and whether one more is read before it is closed.
+        let venue = tokio::spawn(async move {
+            let mut read = Vec::new();
+            for (answers, reads_on) in [(1, true), (1, false), (1, false)] {
+                let (mut stream, _) = listener.accept().await.expect("a client");
+                for request in 0..answers + usize::from(reads_on) {
+                    let mut bytes = vec![0; 4_096];
+                    let length = stream.read(&mut bytes).await.expect("a request");
+                    read.push(String::from_utf8_lossy(&bytes[..length]).lines().last().unwrap_or_default().to_owned());
+                    if request < answers {
+                        stream.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").await.expect("sent");
+                    }
+                }
+            }
+            read
+        });
+        let mut told = Vec::new();
+        for body in ["a", "b", "c", "d"] {
+            let answer = client.send(Method::POST, uri.clone(), &[], Some(body.to_owned())).await;
+            told.push(answer.map(|answer| answer.status).map_err(|lost| lost.sent));
+            // The end of a connection has to arrive before it can be found to be over.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(told, [Ok(201), Err(true), Ok(201), Ok(201)]);
+        assert_eq!(venue.await.expect("served"), ["a", "b", "c", "d"], "each once");
     }
 }
